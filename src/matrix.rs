@@ -1,0 +1,588 @@
+//! Shapes, element types and views of the n×d matrix of worker vectors. No maths.
+//!
+//! A [`Block`] is a view of n rows of one layer (or of the whole vector); a [`Matrix`] is one block
+//! or a list of them, the layers of a model. Nothing is copied.
+
+use std::fmt;
+
+use half::{bf16, f16};
+use ndarray::ArrayView2;
+
+use crate::{Error, Result};
+
+/// The element type of a matrix or an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DType {
+    /// IEEE single precision.
+    F32,
+    /// The upper half of a single: 8 bits of exponent, 8 of precision.
+    Bf16,
+    /// IEEE half precision.
+    F16,
+    /// IEEE double precision. Input on the host only: each element is rounded to f32 when it is read.
+    F64,
+}
+
+impl DType {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            DType::F32 => 4,
+            DType::Bf16 | DType::F16 => 2,
+            DType::F64 => 8,
+        }
+    }
+
+    /// The element type of a result that nobody asked otherwise for: the input's, f32 for f64.
+    pub fn output(self) -> DType {
+        if self == DType::F64 { DType::F32 } else { self }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::Bf16 => "bf16",
+            DType::F16 => "f16",
+            DType::F64 => "f64",
+        })
+    }
+}
+
+impl std::str::FromStr for DType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "f32" => Ok(DType::F32),
+            "bf16" => Ok(DType::Bf16),
+            "f16" => Ok(DType::F16),
+            "f64" => Ok(DType::F64),
+            _ => Err(Error::shape("dtype", "f32, bf16, f16 or f64", text)),
+        }
+    }
+}
+
+mod sealed {
+    use super::{Blocks, Data, OutputData};
+
+    pub trait Sealed: Sized {
+        fn data<'a>(blocks: Blocks<'a, Self>) -> Data<'a>;
+    }
+    pub trait SealedOutput: Sized {
+        fn output<'a>(slices: Vec<&'a mut [Self]>) -> OutputData<'a>;
+    }
+
+    macro_rules! variants {
+        ($($element:ty => $variant:ident),*) => {$(
+            impl Sealed for $element {
+                fn data<'a>(blocks: Blocks<'a, Self>) -> Data<'a> {
+                    Data::$variant(blocks)
+                }
+            }
+        )*};
+    }
+    variants!(f32 => F32, half::bf16 => Bf16, half::f16 => F16, f64 => F64);
+    macro_rules! output_variants {
+        ($($element:ty => $variant:ident),*) => {$(
+            impl SealedOutput for $element {
+                fn output<'a>(slices: Vec<&'a mut [Self]>) -> OutputData<'a> {
+                    OutputData::$variant(slices)
+                }
+            }
+        )*};
+    }
+    output_variants!(f32 => F32, half::bf16 => Bf16, half::f16 => F16);
+}
+
+/// An element that a matrix may hold: f32, bf16, f16, and f64 on the host.
+pub trait Element: sealed::Sealed + bytemuck::Pod + Send + Sync + fmt::Debug {
+    /// The element's run-time name.
+    const DTYPE: DType;
+    /// The value as f32; an f64 is rounded, beyond ±f32::MAX to ±Inf.
+    fn to_f32(self) -> f32;
+}
+
+/// An element that a result may have: f32, bf16, f16.
+pub trait OutputElement: Element + sealed::SealedOutput {
+    /// The nearest element to a value.
+    fn from_f32(value: f32) -> Self;
+}
+
+impl Element for f32 {
+    const DTYPE: DType = DType::F32;
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+impl Element for bf16 {
+    const DTYPE: DType = DType::Bf16;
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from_bits((self.to_bits() as u32) << 16)
+    }
+}
+impl Element for f16 {
+    const DTYPE: DType = DType::F16;
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f16::to_f32(self)
+    }
+}
+impl Element for f64 {
+    const DTYPE: DType = DType::F64;
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+}
+impl OutputElement for f32 {
+    #[inline(always)]
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+}
+impl OutputElement for bf16 {
+    #[inline(always)]
+    fn from_f32(value: f32) -> Self {
+        bf16::from_f32(value)
+    }
+}
+impl OutputElement for f16 {
+    #[inline(always)]
+    fn from_f32(value: f32) -> Self {
+        f16::from_f32(value)
+    }
+}
+
+/// A view of n worker rows with d columns each: one layer, or the whole vector.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a, T> {
+    rows: Rows<'a, T>,
+    n: usize,
+    d: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows<'a, T> {
+    Strided {
+        data: &'a [T],
+        row_stride: usize,
+        column_stride: usize,
+    },
+    Separate(&'a [&'a [T]]),
+}
+
+impl<'a, T: Element> Block<'a, T> {
+    /// n×d elements, row after row.
+    ///
+    /// ```
+    /// let block = byzagg::Block::new(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], 3, 2)?;
+    /// assert_eq!((block.n(), block.d()), (3, 2));
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when n or d is 0 or the slice does not hold exactly n·d elements.
+    pub fn new(data: &'a [T], n: usize, d: usize) -> Result<Self> {
+        if n.checked_mul(d) != Some(data.len()) {
+            return Err(Error::shape(
+                "Block::new",
+                format!("{n} × {d} elements"),
+                format!("{}", data.len()),
+            ));
+        }
+        Self::strided(data, n, d, d, 1)
+    }
+
+    /// Element (i, k) at `i * row_stride + k * column_stride`: padded rows, a slice of columns, a
+    /// matrix in column-major (Fortran) order. A column stride other than 1 is slower to read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when n or d is 0 or the last element lies outside the slice.
+    pub fn strided(
+        data: &'a [T],
+        n: usize,
+        d: usize,
+        row_stride: usize,
+        column_stride: usize,
+    ) -> Result<Self> {
+        const OP: &str = "Block::strided";
+        positive(OP, n, d)?;
+        let last = (n - 1)
+            .checked_mul(row_stride)
+            .zip((d - 1).checked_mul(column_stride))
+            .and_then(|(row, column)| row.checked_add(column));
+        if last.is_none_or(|last| last >= data.len()) {
+            return Err(Error::shape(
+                OP,
+                format!("a buffer that holds {n} × {d} elements with strides {row_stride} and {column_stride}"),
+                format!("{} elements", data.len()),
+            ));
+        }
+        Ok(Block {
+            rows: Rows::Strided {
+                data,
+                row_stride,
+                column_stride,
+            },
+            n,
+            d,
+        })
+    }
+
+    /// One buffer per worker.
+    ///
+    /// ```
+    /// let (a, b) = (vec![1.0f32; 5], vec![2.0f32; 5]);
+    /// let rows = [&a[..], &b[..]];
+    /// assert_eq!(byzagg::Block::from_rows(&rows)?.d(), 5);
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when there is no row, a row is empty, or the lengths differ.
+    pub fn from_rows(rows: &'a [&'a [T]]) -> Result<Self> {
+        const OP: &str = "Block::from_rows";
+        let d = rows.first().map_or(0, |row| row.len());
+        positive(OP, rows.len(), d)?;
+        if let Some(i) = rows.iter().position(|row| row.len() != d) {
+            return Err(Error::shape(
+                OP,
+                format!("{d} elements in every row, as in row 0"),
+                format!("{} in row {i}", rows[i].len()),
+            ));
+        }
+        Ok(Block {
+            rows: Rows::Separate(rows),
+            n: rows.len(),
+            d,
+        })
+    }
+
+    /// An `ndarray` view, of any memory order with non-negative strides.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when n or d is 0 or a stride is negative.
+    pub fn from_array(array: ArrayView2<'a, T>) -> Result<Self> {
+        const OP: &str = "Block::from_array";
+        let (n, d) = array.dim();
+        positive(OP, n, d)?;
+        let strides = [array.strides()[0], array.strides()[1]];
+        let (Ok(row), Ok(column)) = (usize::try_from(strides[0]), usize::try_from(strides[1])) else {
+            return Err(Error::shape(OP, "non-negative strides", format!("{strides:?}")));
+        };
+        // Only standard or reversed-axes layouts can be had as a slice without `unsafe`.
+        if let Some(data) = array.to_slice() {
+            return Self::strided(data, n, d, d, 1);
+        }
+        if let Some(data) = array.reversed_axes().to_slice() {
+            return Self::strided(data, n, d, 1, n);
+        }
+        Err(Error::shape(
+            OP,
+            "a contiguous array in row-major or column-major order (use Block::strided for slices of one)",
+            format!("strides {row} and {column} for {n} × {d}"),
+        ))
+    }
+}
+
+impl<'a, T> Block<'a, T> {
+    /// Workers, the number of rows.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns.
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    pub(crate) fn rows(&self) -> Rows<'a, T> {
+        self.rows
+    }
+}
+
+fn positive(op: &'static str, n: usize, d: usize) -> Result<()> {
+    if n == 0 || d == 0 {
+        return Err(Error::shape(op, "at least one row and one column", format!("{n} × {d}")));
+    }
+    Ok(())
+}
+
+/// The blocks of a matrix: one, or the layers of a model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Blocks<'a, T> {
+    One(Block<'a, T>),
+    Many(&'a [Block<'a, T>]),
+}
+
+impl<'a, T> Blocks<'a, T> {
+    pub(crate) fn as_slice(&self) -> &[Block<'a, T>] {
+        match self {
+            Blocks::One(block) => std::slice::from_ref(block),
+            Blocks::Many(blocks) => blocks,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Data<'a> {
+    F32(Blocks<'a, f32>),
+    Bf16(Blocks<'a, bf16>),
+    F16(Blocks<'a, f16>),
+    F64(Blocks<'a, f64>),
+}
+
+/// The vectors of n workers: one block, or one block per layer. A view; nothing is copied.
+///
+/// Made from a [`Block`] with `into()`, or from a list of blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: Data<'a>,
+}
+
+impl<'a, T: Element> From<Block<'a, T>> for Matrix<'a> {
+    fn from(block: Block<'a, T>) -> Self {
+        Matrix {
+            data: T::data(Blocks::One(block)),
+        }
+    }
+}
+
+impl<'a> Matrix<'a> {
+    /// n×d elements, row after row: [`Block::new`] as a matrix.
+    ///
+    /// # Errors
+    /// As [`Block::new`].
+    pub fn new<T: Element>(data: &'a [T], n: usize, d: usize) -> Result<Self> {
+        Block::new(data, n, d).map(Into::into)
+    }
+
+    /// A list of blocks with the same workers: the layers of a model, or a batch of problems.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the list is empty or the blocks have different numbers of rows.
+    pub fn from_blocks<T: Element>(blocks: &'a [Block<'a, T>]) -> Result<Self> {
+        const OP: &str = "Matrix::from_blocks";
+        let Some(first) = blocks.first() else {
+            return Err(Error::shape(OP, "at least one block", "none"));
+        };
+        if let Some(i) = blocks.iter().position(|block| block.n != first.n) {
+            return Err(Error::shape(
+                OP,
+                format!("{} rows in every block, as in block 0", first.n),
+                format!("{} in block {i}", blocks[i].n),
+            ));
+        }
+        Ok(Matrix {
+            data: T::data(Blocks::Many(blocks)),
+        })
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            Data::F32(_) => DType::F32,
+            Data::Bf16(_) => DType::Bf16,
+            Data::F16(_) => DType::F16,
+            Data::F64(_) => DType::F64,
+        }
+    }
+
+    pub(crate) fn data(&self) -> Data<'a> {
+        self.data
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        fn of<T>(blocks: &[Block<'_, T>], i: usize) -> Option<(usize, usize)> {
+            blocks.get(i).map(|block| (block.n, block.d))
+        }
+        (0..).map_while(move |i| match &self.data {
+            Data::F32(b) => of(b.as_slice(), i),
+            Data::Bf16(b) => of(b.as_slice(), i),
+            Data::F16(b) => of(b.as_slice(), i),
+            Data::F64(b) => of(b.as_slice(), i),
+        })
+    }
+
+    /// Does this matrix have the shape that something was prepared for?
+    pub(crate) fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
+        if self.dtype() != dtype {
+            return Err(Error::DType {
+                op,
+                expected: dtype,
+                got: self.dtype(),
+            });
+        }
+        let expected = shape.columns.iter().map(|&d| (shape.n, d));
+        if !self.sizes().eq(expected) {
+            let got: Vec<_> = self.sizes().map(|(n, d)| format!("{n}×{d}")).collect();
+            return Err(Error::shape(op, shape.to_string(), got.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+/// How many workers, how many columns, and whether several blocks are one vector or a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    n: usize,
+    columns: Vec<usize>,
+    batch: bool,
+}
+
+impl Shape {
+    /// n workers, one block of d columns.
+    pub fn new(n: usize, d: usize) -> Self {
+        Shape {
+            n,
+            columns: vec![d],
+            batch: false,
+        }
+    }
+
+    /// Several blocks that are one vector together: distances are over all of them.
+    pub fn blocks(n: usize, columns: &[usize]) -> Self {
+        Shape {
+            n,
+            columns: columns.to_vec(),
+            batch: false,
+        }
+    }
+
+    /// Several blocks, each a problem by itself: layer-wise rules, or a batch of independent problems.
+    pub fn batch(n: usize, columns: &[usize]) -> Self {
+        Shape {
+            n,
+            columns: columns.to_vec(),
+            batch: true,
+        }
+    }
+
+    /// Workers.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns of each block.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Columns of all blocks.
+    pub fn d(&self) -> usize {
+        self.columns.iter().sum()
+    }
+
+    /// Independent problems: the number of blocks of a batch, else 1.
+    pub fn problems(&self) -> usize {
+        if self.batch { self.columns.len() } else { 1 }
+    }
+
+    /// The blocks of problem p.
+    pub(crate) fn problem(&self, p: usize) -> std::ops::Range<usize> {
+        if self.batch {
+            p..p + 1
+        } else {
+            0..self.columns.len()
+        }
+    }
+
+    pub(crate) fn check(&self, op: &'static str) -> Result<()> {
+        let empty = self.n == 0 || self.columns.is_empty() || self.columns.contains(&0);
+        let elements = self
+            .columns
+            .iter()
+            .try_fold(0usize, |sum, &d| sum.checked_add(d.checked_mul(self.n)?));
+        if empty || elements.is_none_or(|e| e > isize::MAX as usize) {
+            return Err(Error::shape(
+                op,
+                "at least one row, one block and one column in each, addressable in memory",
+                self.to_string(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.columns[..] {
+            [d] => write!(f, "{} × {d}", self.n),
+            columns => {
+                let kind = if self.batch { "problems" } else { "blocks" };
+                write!(f, "{} × {columns:?} ({} {kind})", self.n, columns.len())
+            }
+        }
+    }
+}
+
+pub(crate) enum OutputData<'a> {
+    F32(Vec<&'a mut [f32]>),
+    Bf16(Vec<&'a mut [bf16]>),
+    F16(Vec<&'a mut [f16]>),
+}
+
+/// Where a result goes: one slice for all blocks, one after the other, or one slice per block.
+pub struct Output<'a> {
+    pub(crate) data: OutputData<'a>,
+}
+
+impl<'a, T: OutputElement> From<&'a mut [T]> for Output<'a> {
+    fn from(slice: &'a mut [T]) -> Self {
+        Output {
+            data: T::output(vec![slice]),
+        }
+    }
+}
+
+impl<'a, T: OutputElement> From<&'a mut Vec<T>> for Output<'a> {
+    fn from(vector: &'a mut Vec<T>) -> Self {
+        vector.as_mut_slice().into()
+    }
+}
+
+impl<'a> Output<'a> {
+    /// One slice per block.
+    pub fn blocks<T: OutputElement>(slices: impl IntoIterator<Item = &'a mut [T]>) -> Self {
+        Output {
+            data: T::output(slices.into_iter().collect()),
+        }
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            OutputData::F32(_) => DType::F32,
+            OutputData::Bf16(_) => DType::Bf16,
+            OutputData::F16(_) => DType::F16,
+        }
+    }
+
+    pub(crate) fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {
+        if self.dtype() != dtype {
+            return Err(Error::DType {
+                op,
+                expected: dtype,
+                got: self.dtype(),
+            });
+        }
+        let lengths: Vec<usize> = match &self.data {
+            OutputData::F32(s) => s.iter().map(|s| s.len()).collect(),
+            OutputData::Bf16(s) => s.iter().map(|s| s.len()).collect(),
+            OutputData::F16(s) => s.iter().map(|s| s.len()).collect(),
+        };
+        if lengths != [shape.d()] && lengths != shape.columns {
+            return Err(Error::shape(
+                op,
+                format!("an output of {} elements, or slices of {:?}", shape.d(), shape.columns),
+                format!("{lengths:?}"),
+            ));
+        }
+        Ok(())
+    }
+}
