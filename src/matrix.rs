@@ -290,7 +290,7 @@ impl<'a, T: Element> Block<'a, T> {
     }
 }
 
-impl<'a, T> Block<'a, T> {
+impl<'a, T: Copy> Block<'a, T> {
     /// Workers, the number of rows.
     pub fn n(&self) -> usize {
         self.n
@@ -320,7 +320,7 @@ pub(crate) enum Blocks<'a, T> {
     Many(&'a [Block<'a, T>]),
 }
 
-impl<'a, T> Blocks<'a, T> {
+impl<'a, T: Copy> Blocks<'a, T> {
     pub(crate) fn as_slice(&self) -> &[Block<'a, T>] {
         match self {
             Blocks::One(block) => std::slice::from_ref(block),
@@ -398,7 +398,7 @@ impl<'a> Matrix<'a> {
     }
 
     fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        fn of<T>(blocks: &[Block<'_, T>], i: usize) -> Option<(usize, usize)> {
+        fn of<T: Copy>(blocks: &[Block<'_, T>], i: usize) -> Option<(usize, usize)> {
             blocks.get(i).map(|block| (block.n, block.d))
         }
         (0..).map_while(move |i| match &self.data {
