@@ -7,12 +7,14 @@
 compile_error!("byzagg needs a backend: enable the feature `cpu`");
 
 mod backend;
+mod engine;
 mod error;
 mod geometry;
 mod matrix;
 pub mod network;
 mod plan;
 mod prepared;
+pub mod primitive;
 mod report;
 mod rule;
 
