@@ -61,7 +61,8 @@ fn trimmed(sorted: &[(f64, f64)], cut: f64, total: f64) -> f64 {
             kept += high - low;
         }
     }
-    mean / kept
+    // The limit, where nothing is left between the cuts.
+    if kept == 0.0 { median(sorted, total, Ties::Midpoint) } else { mean / kept }
 }
 
 /// A trimmed mean needs this many values that are not hostile.

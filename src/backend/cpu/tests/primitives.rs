@@ -34,7 +34,7 @@ fn column(rows: &[Vec<f64>], k: usize) -> Vec<f64> {
 #[track_caller]
 fn close(got: f64, expected: f64, scale: f64, what: &str) {
     let same = got == expected || (got.is_nan() && expected.is_nan());
-    assert!(same || (got - expected).abs() <= 2e-6 * scale, "{what}: {got}, expected {expected}");
+    assert!(same || (got - expected).abs() <= 2e-6 * scale + 1e-35, "{what}: {got}, expected {expected}");
 }
 
 fn statistics(n: usize) -> Vec<Statistic> {
@@ -49,7 +49,8 @@ fn statistics(n: usize) -> Vec<Statistic> {
         Statistic::MeanAroundMedian { f: n.div_ceil(2) - 1 },
         Statistic::Mean,
     ];
-    list.extend(naive::trims().map(Statistic::TrimmedMean));
+    let trims = naive::trims().into_iter().filter(|trim| trim.cut(n, 1.0) < 0.5);
+    list.extend(trims.map(Statistic::TrimmedMean));
     list
 }
 
@@ -413,12 +414,13 @@ fn blocks_are_one_vector_or_a_batch() {
     let whole = Matrix::new(&x, n, d).unwrap();
     let (one, expected) = run(&cpu, &whole, &Shape::new(n, d), &steps, &start);
     let (joined, out) = run(&cpu, &matrix, &Shape::blocks(n, &widths), &steps, &start);
-    assert_eq!(out, expected);
+    let bits = |out: &[f32]| out.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert!(bits(&out) == bits(&expected));
     for (&a, &b) in joined.problem(0).iter().zip(one.problem(0)) {
         close(a, b, a.abs() + 10.0, "joined");
     }
     let (batch, out) = run(&cpu, &matrix, &Shape::batch(n, &widths), &steps, &start);
-    assert_eq!(out, expected);
+    assert!(bits(&out) == bits(&expected));
     for (p, (block, &width)) in blocks.iter().zip(&widths).enumerate() {
         let (alone, _) = run(&cpu, &(*block).into(), &Shape::new(n, width), &steps, &start);
         assert_eq!(batch.problem(p), alone.problem(0));
