@@ -41,7 +41,7 @@ enum How {
 }
 
 impl ColumnsPlan {
-    pub fn new(step: &Columns, shape: &Shape, sizes: &mut Sizes) -> Self {
+    pub fn new(step: &Columns, shape: &Shape, isa: Isa, sizes: &mut Sizes) -> Self {
         let n = shape.n();
         let rows = step.mixing.map_or(n, |slot| slot.len / n);
         let mixing = step.mixing.map(|_| sizes.mixing(rows, n));
@@ -55,13 +55,13 @@ impl ColumnsPlan {
         let how = match (step.statistic, step.weights) {
             (Statistic::Mean, _) => How::Sum,
             (Statistic::Median(ties), None) => {
-                How::Order(Order::new(rows, order::Finish::Median(ties)))
+                How::Order(Order::new(isa, rows, order::Finish::Median(ties)))
             }
             (Statistic::TrimmedMean(trim), None) => {
-                How::Order(Order::new(rows, order::Finish::trimmed(rows, trim)))
+                How::Order(Order::new(isa, rows, order::Finish::trimmed(rows, trim)))
             }
             (Statistic::MeanAroundMedian { f }, _) => {
-                How::Order(Order::new(rows, order::Finish::AroundMedian { f }))
+                How::Order(Order::new(isa, rows, order::Finish::AroundMedian { f }))
             }
             (_, Some(_)) => How::Weighted(Network::sort(rows)),
         };
@@ -69,7 +69,9 @@ impl ColumnsPlan {
         sizes.tile.grow(n * tile);
         sizes.result.grow(tile);
         sizes.rows.grow(n.max(rows).max(other_rows));
-        sizes.mixed.grow(if mixing.is_some() { rows * tile } else { 0 });
+        sizes
+            .mixed
+            .grow(if mixing.is_some() { rows * tile } else { 0 });
         sizes.other.grow(other_rows * tile);
         match &how {
             How::Sum => sizes.sums.grow(2 * tile),
@@ -114,15 +116,27 @@ impl ColumnsPlan {
             let sink;
             (sink, rest) = rest.split_at(self.segments.columns(wave));
             let shared = &*arena;
-            self.segments.run(context, wave, partials, sink, &|segment, partial, sink, scratch| {
-                let region = shared.problem(segment.problem);
-                self.segment(context.isa, data, region, segment, partial, sink, scratch);
-            });
-            let Some(distances) = self.step.distances else { continue };
+            self.segments.run(
+                context,
+                wave,
+                partials,
+                sink,
+                &|segment, partial, sink, scratch| {
+                    let region = shared.problem(segment.problem);
+                    self.segment(context.isa, data, region, segment, partial, sink, scratch);
+                },
+            );
+            let Some(distances) = self.step.distances else {
+                continue;
+            };
             for (problem, segments) in self.segments.problems(wave) {
                 let out = &mut arena.problem_mut(problem)[distances.out.range()];
                 let size = self.segments.partial;
-                finish(self.measured, &partials[segments.start * size..segments.end * size], out);
+                finish(
+                    self.measured,
+                    &partials[segments.start * size..segments.end * size],
+                    out,
+                );
             }
         }
     }
@@ -142,20 +156,41 @@ impl ColumnsPlan {
         let streams = matches!(self.how, How::Sum) && self.mixing.is_none() && self.measured == 0;
         for span in self.segments.spans(segment, self.tile) {
             let width = span.width();
-            let Scratch { terms, sums, result, .. } = scratch;
-            let direct =
-                streams && isa.run(SumRows { data, span: &span, terms, sums, result });
+            let Scratch {
+                terms,
+                sums,
+                result,
+                ..
+            } = scratch;
+            let direct = streams
+                && isa.run(SumRows {
+                    data,
+                    span: &span,
+                    terms,
+                    sums,
+                    result,
+                });
             if !direct {
                 self.tile(isa, data, &span, scratch);
                 self.measure(isa, width, partial, scratch);
             }
-            isa.run(WriteResult { sink: &mut sink, result: &scratch.result, width });
+            isa.run(WriteResult {
+                sink: &mut sink,
+                result: &scratch.result,
+                width,
+            });
         }
     }
 
     /// Matrices, weights, and which rows of X are to be read.
     fn prepare(&self, region: &[f64], partial: &mut [f64], scratch: &mut Scratch) {
-        let Scratch { mixings, weights, terms, needed, .. } = scratch;
+        let Scratch {
+            mixings,
+            weights,
+            terms,
+            needed,
+            ..
+        } = scratch;
         let needed = &mut needed[..self.n];
         if let Some(slot) = self.step.weights {
             weights.fill(&region[slot.range()]);
@@ -182,7 +217,10 @@ impl ColumnsPlan {
             None => terms.extend((0..self.rows).map(|row| (row, 1.0 / self.rows as f64))),
             Some(slot) => {
                 let total = f64::from(weights.total);
-                let positive = region[slot.range()].iter().enumerate().filter(|&(_, &w)| w > 0.0);
+                let positive = region[slot.range()]
+                    .iter()
+                    .enumerate()
+                    .filter(|&(_, &w)| w > 0.0);
                 terms.extend(positive.map(|(row, &weight)| (row, weight / total)));
             }
         }
@@ -202,12 +240,30 @@ impl ColumnsPlan {
 
     /// Loads a tile, mixes it and computes the statistic.
     fn tile(&self, isa: Isa, data: &Data<'_>, span: &Span, scratch: &mut Scratch) {
-        let Scratch { tile, mixed, other, keys, values, result, mixings, weights, terms, needed, .. } =
-            scratch;
+        let Scratch {
+            tile,
+            mixed,
+            other,
+            keys,
+            values,
+            result,
+            mixings,
+            weights,
+            terms,
+            needed,
+            ..
+        } = scratch;
         let height = span.lines();
         let needed = &needed[..self.n];
         let tile = &mut tile[..height * self.n];
-        isa.run(LoadTile { data, span, needed, missing: f32::INFINITY, rows: self.n, tile });
+        isa.run(LoadTile {
+            data,
+            span,
+            needed,
+            missing: f32::INFINITY,
+            rows: self.n,
+            tile,
+        });
         let tile = &*tile;
         if let Some(index) = self.other {
             mixings[index].run(isa, tile, &mut other[..height * self.measured]);
@@ -222,8 +278,21 @@ impl ColumnsPlan {
         };
         let (rows, result) = (self.rows, &mut result[..height]);
         match &self.how {
-            How::Sum => isa.run(SumTile { terms, tile, rows, result }),
-            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result }),
+            How::Sum => isa.run(SumTile {
+                terms,
+                tile,
+                rows,
+                result,
+            }),
+            How::Order(order) => order.run(
+                isa,
+                On {
+                    tile,
+                    rows,
+                    work: keys,
+                    result,
+                },
+            ),
             How::Weighted(network) => isa.run(Weighted {
                 finish: weighted::Finish::new(self.step.statistic, rows, weights.total),
                 comparators: network.comparators(),
@@ -240,7 +309,9 @@ impl ColumnsPlan {
 
     /// Adds the rows' distances to the tile's result.
     fn measure(&self, isa: Isa, width: usize, partial: &mut [f64], scratch: &mut Scratch) {
-        let Some(distances) = self.step.distances else { return };
+        let Some(distances) = self.step.distances else {
+            return;
+        };
         let height = width.div_ceil(16);
         let rows = self.measured;
         let tile: &[Line] = match distances.rows {
@@ -250,7 +321,12 @@ impl ColumnsPlan {
         };
         let tile = &tile[..height * rows];
         let out = &mut scratch.distances[..rows];
-        isa.run(Distances { tile, rows, result: &scratch.result[..height], out });
+        isa.run(Distances {
+            tile,
+            rows,
+            result: &scratch.result[..height],
+            out,
+        });
         let (sums, classes) = partial.split_at_mut(rows);
         for (row, distance) in out.iter().enumerate() {
             sums[row] += f64::from(*distance);
@@ -269,8 +345,13 @@ fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
     for partial in partials.chunks_exact(2 * rows) {
         let (sums, classes) = out.split_at_mut(rows);
         let (more, of) = partial.split_at(rows);
-        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        classes.iter_mut().zip(of).for_each(|(class, &of)| *class = class.max(of));
+        sums.iter_mut()
+            .zip(more)
+            .for_each(|(sum, more)| *sum += more);
+        classes
+            .iter_mut()
+            .zip(of)
+            .for_each(|(class, &of)| *class = class.max(of));
     }
     let (sums, classes) = out.split_at_mut(rows);
     for (sum, class) in sums.iter_mut().zip(classes) {

@@ -6,6 +6,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::iter::{ParallelBridge, ParallelIterator};
+
 use crate::matrix::{Matrix, Output};
 use crate::plan::{Arena, Step};
 use crate::{Error, Result, Shape};
@@ -52,7 +54,9 @@ impl Default for Cpu {
 impl Cpu {
     /// All cores: rayon's global pool, or the pool that the caller runs in.
     pub fn new() -> Self {
-        let isa = Isa::all().next().expect("the portable instructions are always there");
+        let isa = Isa::all()
+            .next()
+            .expect("the portable instructions are always there");
         Cpu { pool: None, isa }
     }
 
@@ -61,7 +65,10 @@ impl Cpu {
     /// # Errors
     /// [`Error::Device`] when there are to be no threads, or the system refuses to start them.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        let error = |reason: String| Error::Device { device: format!("{threads} threads"), reason };
+        let error = |reason: String| Error::Device {
+            device: format!("{threads} threads"),
+            reason,
+        };
         if threads == 0 {
             return Err(error("at least one is needed".into()));
         }
@@ -69,7 +76,10 @@ impl Cpu {
             .num_threads(threads)
             .build()
             .map_err(|reason| error(reason.to_string()))?;
-        Ok(Cpu { pool: Some(Arc::new(pool)), ..Cpu::new() })
+        Ok(Cpu {
+            pool: Some(Arc::new(pool)),
+            ..Cpu::new()
+        })
     }
 
     /// How many threads there are.
@@ -94,10 +104,12 @@ impl Cpu {
     /// The same threads with other instructions, for tests.
     #[doc(hidden)]
     pub fn with_instructions(self, name: &str) -> Result<Self> {
-        let isa = Isa::all().find(|isa| isa.name() == name).ok_or_else(|| Error::Device {
-            device: name.to_string(),
-            reason: "this processor does not have these instructions".into(),
-        })?;
+        let isa = Isa::all()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| Error::Device {
+                device: name.to_string(),
+                reason: "this processor does not have these instructions".into(),
+            })?;
         Ok(Cpu { isa, ..self })
     }
 
@@ -138,7 +150,7 @@ impl Workspace {
             Step::Pairwise(step) => {
                 Plan::Pairwise(PairwisePlan::new(step, shape, cpu.isa, &mut sizes))
             }
-            Step::Columns(step) => Plan::Columns(ColumnsPlan::new(step, shape, &mut sizes)),
+            Step::Columns(step) => Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes)),
             Step::Combine(step) => Plan::Combine(CombinePlan::new(step, shape, &mut sizes)),
             Step::Geometry(_) => Plan::Geometry,
         };
@@ -147,14 +159,19 @@ impl Workspace {
         let mut workspace = Workspace {
             cpu: cpu.clone(),
             partials: vec![0.0; partials],
-            scratch: (0..cpu.threads()).map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa))).collect(),
+            scratch: (0..cpu.threads())
+                .map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa)))
+                .collect(),
             plans,
             bytes: 0,
         };
-        let scratch = workspace.scratch.iter_mut().map(|scratch| match scratch.get_mut() {
-            Ok(scratch) => scratch.bytes(),
-            Err(poisoned) => poisoned.into_inner().bytes(),
-        });
+        let scratch = workspace
+            .scratch
+            .iter_mut()
+            .map(|scratch| match scratch.get_mut() {
+                Ok(scratch) => scratch.bytes(),
+                Err(poisoned) => poisoned.into_inner().bytes(),
+            });
         workspace.bytes = scratch.sum::<usize>()
             + size_of_val(&workspace.partials[..])
             + workspace.plans.iter().map(Plan::bytes).sum::<usize>();
@@ -176,13 +193,29 @@ impl Workspace {
         arena: &mut Arena,
         out: Option<&mut Output<'_>>,
     ) {
-        let context = Context { cpu: &self.cpu, isa: self.cpu.isa, scratch: &self.scratch };
+        let context = Context {
+            cpu: &self.cpu,
+            isa: self.cpu.isa,
+            scratch: &self.scratch,
+        };
         let (partials, data) = (&mut self.partials[..], &x.data());
         match &self.plans[step] {
             Plan::Pairwise(plan) => plan.run(&context, partials, data, arena),
             Plan::Columns(plan) => plan.run(&context, partials, data, arena, out),
             Plan::Combine(plan) => plan.run(&context, data, arena, out),
             Plan::Geometry => {}
+        }
+    }
+}
+
+impl Workspace {
+    /// Small work on each problem's region, in parallel when there are several.
+    pub(crate) fn each_problem(&self, arena: &mut Arena, work: impl Fn(&mut [f64]) + Send + Sync) {
+        let regions = arena.problems_mut();
+        if regions.len() == 1 {
+            regions.for_each(work);
+        } else {
+            self.cpu.install(|| regions.par_bridge().for_each(work));
         }
     }
 }
@@ -219,7 +252,11 @@ impl Context<'_> {
         // A caller's own pool may have more threads than there were when this was prepared.
         let index = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
         // A panic while it was held left no invariant broken: every run fills what it reads.
-        work(&mut self.scratch[index].lock().unwrap_or_else(PoisonError::into_inner))
+        work(
+            &mut self.scratch[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -235,6 +272,7 @@ impl Kernel for WriteResult<'_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.sink.write(s, &bytemuck::cast_slice(self.result)[..self.width]);
+        self.sink
+            .write(s, &bytemuck::cast_slice(self.result)[..self.width]);
     }
 }

@@ -16,7 +16,13 @@ pub(super) enum Finish {
     /// The middle value.
     Median(Ties),
     /// A weighted sum of the ranks `low..=high`.
-    Shares { low: usize, high: usize, first: f32, middle: f32, last: f32 },
+    Shares {
+        low: usize,
+        high: usize,
+        first: f32,
+        middle: f32,
+        last: f32,
+    },
     /// The mean of the n − f values closest to the median.
     AroundMedian { f: usize },
 }
@@ -34,7 +40,13 @@ impl Finish {
         // Rank k keeps the part of [k, k + 1) within [cut, n − cut).
         let outer = ((low + 1) as f64).min(n as f64 - cut) - cut;
         let (first, middle) = ((outer / kept) as f32, (1.0 / kept) as f32);
-        Finish::Shares { low, high, first, middle, last: first }
+        Finish::Shares {
+            low,
+            high,
+            first,
+            middle,
+            last: first,
+        }
     }
 
     /// The network that brings the ranks in question to their wires.
@@ -43,14 +55,19 @@ impl Finish {
             Finish::Median(Ties::Lower) => Network::select(n, (n - 1) / 2..(n + 1) / 2),
             Finish::Median(Ties::Upper) => Network::select(n, n / 2..n / 2 + 1),
             Finish::Median(Ties::Midpoint) => Network::median(n),
-            Finish::Shares { low, high, first, middle, .. } if first == middle => {
-                Network::trimmed(n, low..high + 1, &[])
-            }
+            Finish::Shares {
+                low,
+                high,
+                first,
+                middle,
+                ..
+            } if first == middle => Network::trimmed(n, low..high + 1, &[]),
             Finish::Shares { low, high, .. } => Network::trimmed(n, low..high + 1, &[low, high]),
             Finish::AroundMedian { f } => {
                 let middle = (n - 1) / 2..n / 2 + 1;
-                let exact: Vec<usize> =
-                    (0..n).filter(|k| *k < f || *k >= n - f || middle.contains(k)).collect();
+                let exact: Vec<usize> = (0..n)
+                    .filter(|k| *k < f || *k >= n - f || middle.contains(k))
+                    .collect();
                 Network::trimmed(n, 0..n, &exact)
             }
         }
@@ -62,7 +79,13 @@ impl Finish {
         match *self {
             Finish::Median(ties) => median(s, ties, wire((n - 1) / 2), wire(n / 2)),
             Finish::Shares { low, high, .. } if low == high => wire(low),
-            Finish::Shares { low, high, first, middle, last } => {
+            Finish::Shares {
+                low,
+                high,
+                first,
+                middle,
+                last,
+            } => {
                 let ends = s.mul(wire(low), s.splat(first));
                 let ends = s.fma(wire(high), s.splat(last), ends);
                 if low + 1 == high {
@@ -88,7 +111,11 @@ impl Finish {
 /// A boundary within 1e-9·n of an integer is that integer.
 fn snap(cut: f64, n: usize) -> f64 {
     let whole = cut.round();
-    if (cut - whole).abs() <= 1e-9 * n as f64 { whole } else { cut }
+    if (cut - whole).abs() <= 1e-9 * n as f64 {
+        whole
+    } else {
+        cut
+    }
 }
 
 /// The median, given the two middle values (the same one twice if there is only one).
@@ -145,8 +172,10 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub fn new(n: usize, finish: Finish) -> Self {
-        let network = (n > straight::WIDEST).then(|| finish.network(n));
+    pub fn new(isa: Isa, n: usize, finish: Finish) -> Self {
+        // Straight-line code of arrays takes a minute to compile and gains little.
+        let listed = n > straight::WIDEST || matches!(isa, Isa::Portable(_));
+        let network = listed.then(|| finish.network(n));
         Order { n, finish, network }
     }
 
@@ -156,7 +185,9 @@ impl Order {
     }
 
     pub fn bytes(&self) -> usize {
-        self.network.as_ref().map_or(0, |network| size_of_val(network.comparators()))
+        self.network
+            .as_ref()
+            .map_or(0, |network| size_of_val(network.comparators()))
     }
 
     /// One result for each strip of the tile, whose first n rows count.
@@ -164,10 +195,19 @@ impl Order {
         match &self.network {
             Some(network) => {
                 let comparators = network.comparators();
-                isa.run(Interpreted { n: self.n, finish: self.finish, comparators, on });
+                isa.run(Interpreted {
+                    n: self.n,
+                    finish: self.finish,
+                    comparators,
+                    on,
+                });
             }
             None => {
-                let code = Dispatch { isa, finish: self.finish, on };
+                let code = Dispatch {
+                    isa,
+                    finish: self.finish,
+                    on,
+                };
                 straight::dispatch(self.n, code).expect("there is straight-line code for few rows");
             }
         }
@@ -197,8 +237,11 @@ impl Visitor for Dispatch<'_> {
         Wires: Straight<N>,
     {
         match self.finish {
-            Finish::Median(ties) => self.isa.run(Median::<N> { ties, on: self.on }),
-            finish => self.isa.run(Sorted::<N> { finish, on: self.on }),
+            Finish::Median(ties) => self.isa.run_vector(Median::<N> { ties, on: self.on }),
+            finish => self.isa.run_vector(Sorted::<N> {
+                finish,
+                on: self.on,
+            }),
         }
     }
 }
@@ -237,9 +280,9 @@ fn each_strip<'a, S: Simd, const N: usize>(
 ) -> impl Iterator<Item = (Strip<'a, S::F, N>, &'a mut S::F)> {
     let tile: &[S::F] = bytemuck::cast_slice(on.tile);
     let result = vectors::<S>(on.result);
-    tile.chunks_exact(on.rows).zip(result).filter_map(|(strip, result)| {
-        strip.first_chunk().map(|strip| (Strip(strip), result))
-    })
+    tile.chunks_exact(on.rows)
+        .zip(result)
+        .filter_map(|(strip, result)| strip.first_chunk().map(|strip| (Strip(strip), result)))
 }
 
 struct Median<'a, const N: usize> {
@@ -257,7 +300,11 @@ where
     fn run<S: Simd>(self, s: S) {
         for (strip, result) in each_strip::<S, N>(self.on) {
             let [low, high] = Wires::median(Lanes(s), strip);
-            *result = if N % 2 == 1 { low } else { median(s, self.ties, low, high) };
+            *result = if N % 2 == 1 {
+                low
+            } else {
+                median(s, self.ties, low, high)
+            };
         }
     }
 }

@@ -121,6 +121,17 @@ impl Isa {
         }
     }
 
+    /// For kernels that are only worth compiling for vector instructions.
+    pub fn run_vector<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(s) => s.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(s) => s.vectorize(kernel),
+            Isa::Portable(_) => unreachable!("the portable code interprets its networks"),
+        }
+    }
+
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(target_arch = "x86_64")]

@@ -119,7 +119,10 @@ fn add_rows<S: Simd, T: Load, const K: usize>(
         add(sum, xs);
     }
     if let Some(sum) = rest.first_mut() {
-        add(sum, chunks.map(|chunks| super::tile::load_part(s, chunks.remainder())));
+        add(
+            sum,
+            chunks.map(|chunks| super::tile::load_part(s, chunks.remainder())),
+        );
     }
 }
 
@@ -186,8 +189,8 @@ impl Kernel for TileRowIsFinite<'_> {
     fn run<S: Simd>(self, s: S) -> bool {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let mut all = AllFinite::new(s);
-        tile.chunks_exact(self.rows).for_each(|strip| all.check(strip[self.row]));
+        tile.chunks_exact(self.rows)
+            .for_each(|strip| all.check(strip[self.row]));
         all.finish()
     }
 }
-

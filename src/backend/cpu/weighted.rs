@@ -46,7 +46,12 @@ impl Finish {
             // Nothing is left between the cuts: the limit is the middle.
             return Finish::Median(Ties::Midpoint);
         }
-        Finish::Trimmed { cut, kept, outside, beyond }
+        Finish::Trimmed {
+            cut,
+            kept,
+            outside,
+            beyond,
+        }
     }
 }
 
@@ -130,7 +135,12 @@ fn finish<S: Simd>(
             }
             median(s, ties, low, high)
         }
-        Finish::Trimmed { cut, kept, outside, beyond } => {
+        Finish::Trimmed {
+            cut,
+            kept,
+            outside,
+            beyond,
+        } => {
             let (cut, kept) = (s.splat_d(cut), [s.splat_d(kept), s.splat_d(1.0 / kept)]);
             let (outside, beyond) = (s.splat_i(outside), s.splat_i(beyond));
             let (zero, all) = (s.splat_i(0), s.splat_i(total));
@@ -139,7 +149,8 @@ fn finish<S: Simd>(
             let kept_below = |sum: S::I| {
                 let sum = s.select_i(s.gt_i(sum, outside), sum, zero);
                 let sum = s.select_i(s.gt_i(beyond, sum), sum, all);
-                s.widen_i(sum).map(|sum| s.min_d(s.max_d(s.sub_d(sum, cut), nothing), kept[0]))
+                s.widen_i(sum)
+                    .map(|sum| s.min_d(s.max_d(s.sub_d(sum, cut), nothing), kept[0]))
             };
             let mut below = [nothing; 2];
             let mut mean = [nothing; 2];
