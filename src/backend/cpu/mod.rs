@@ -150,7 +150,9 @@ impl Workspace {
             Step::Pairwise(step) => {
                 Plan::Pairwise(PairwisePlan::new(step, shape, cpu.isa, &mut sizes))
             }
-            Step::Columns(step) => Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes)),
+            Step::Columns(step) => {
+                Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes))
+            }
             Step::Combine(step) => Plan::Combine(CombinePlan::new(step, shape, &mut sizes)),
             Step::Geometry(_) => Plan::Geometry,
         };

@@ -91,17 +91,30 @@ impl Finish {
                 if low + 1 == high {
                     return ends;
                 }
-                let sum = sum(s, high - low - 1, |k| wire(low + 1 + k));
+                let sum = sum(
+                    s,
+                    high - low - 1,
+                    #[inline(always)]
+                    |k| wire(low + 1 + k),
+                );
                 s.fma(sum, s.splat(middle), ends)
             }
             Finish::AroundMedian { f } => {
                 let centre = median(s, Ties::Midpoint, wire((n - 1) / 2), wire(n / 2));
                 let keep = n - f;
-                let picked = |k: usize| {
-                    let (low, high) = (wire(k), wire(k + keep));
-                    s.select(s.lt(s.sub(high, centre), s.sub(centre, low)), high, low)
-                };
-                let sum = sum(s, keep, |k| if k < f { picked(k) } else { wire(k) });
+                let sum = sum(
+                    s,
+                    keep,
+                    #[inline(always)]
+                    |k| {
+                        let low = wire(k);
+                        if k >= f {
+                            return low;
+                        }
+                        let high = wire(k + keep);
+                        s.select(s.lt(s.sub(high, centre), s.sub(centre, low)), high, low)
+                    },
+                );
                 s.mul(sum, s.splat((1.0 / keep as f64) as f32))
             }
         }
@@ -137,29 +150,35 @@ pub(super) fn median<S: Simd>(s: S, ties: Ties, low: S::F, high: S::F) -> S::F {
 /// finished in f64.
 #[inline(always)]
 pub(super) fn sum<S: Simd>(s: S, count: usize, term: impl Fn(usize) -> S::F) -> S::F {
-    let block = |start: usize, end: usize| {
-        let mut sums = [s.splat(0.0); 4];
-        let mut k = start;
-        while k + 4 <= end {
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = s.add(*sum, term(k + j));
-            }
-            k += 4;
-        }
-        for (j, sum) in sums.iter_mut().enumerate().take(end - k) {
-            *sum = s.add(*sum, term(k + j));
-        }
-        s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]))
-    };
     if count <= 32 {
-        return block(0, count);
+        return block(s, 0, count, &term);
     }
     let mut total = [s.splat_d(0.0); 2];
-    for start in (0..count).step_by(32) {
-        let part = s.widen(block(start, (start + 32).min(count)));
+    let mut start = 0;
+    while start < count {
+        let part = s.widen(block(s, start, count.min(start + 32), &term));
         total = [s.add_d(total[0], part[0]), s.add_d(total[1], part[1])];
+        start += 32;
     }
     s.narrow(total)
+}
+
+#[inline(always)]
+fn block<S: Simd>(s: S, start: usize, end: usize, term: &impl Fn(usize) -> S::F) -> S::F {
+    let mut sums = [s.splat(0.0); 4];
+    let mut k = start;
+    while k + 4 <= end {
+        sums[0] = s.add(sums[0], term(k));
+        sums[1] = s.add(sums[1], term(k + 1));
+        sums[2] = s.add(sums[2], term(k + 2));
+        sums[3] = s.add(sums[3], term(k + 3));
+        k += 4;
+    }
+    while k < end {
+        sums[0] = s.add(sums[0], term(k));
+        k += 1;
+    }
+    s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]))
 }
 
 /// An order statistic of n rows, ready to run.
@@ -324,7 +343,12 @@ where
     fn run<S: Simd>(self, s: S) {
         for (strip, result) in each_strip::<S, N>(self.on) {
             let sorted = Wires::sort(Lanes(s), strip);
-            *result = self.finish.of(s, N, |k| sorted[k]);
+            *result = self.finish.of(
+                s,
+                N,
+                #[inline(always)]
+                |k| sorted[k],
+            );
         }
     }
 }
@@ -354,11 +378,18 @@ impl Kernel for Interpreted<'_> {
             for comparator in self.comparators {
                 let (low, high) = (comparator.low as usize, comparator.high as usize);
                 let (a, b) = (work[low], work[high]);
-                work[low] = std::array::from_fn(|k| s.min(a[k], b[k]));
-                work[high] = std::array::from_fn(|k| s.max(a[k], b[k]));
+                for k in 0..GROUP {
+                    work[low][k] = s.min(a[k], b[k]);
+                    work[high][k] = s.max(a[k], b[k]);
+                }
             }
             for (k, result) in results.iter_mut().enumerate() {
-                *result = self.finish.of(s, self.n, |wire| work[wire][k]);
+                *result = self.finish.of(
+                    s,
+                    self.n,
+                    #[inline(always)]
+                    |wire| work[wire][k],
+                );
             }
         }
     }

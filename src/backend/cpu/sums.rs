@@ -1,7 +1,9 @@
 //! Weighted sums of rows, and squared distances of rows to a result.
 
 use super::simd::{Kernel, Simd};
-use super::tile::{AllFinite, Line, Load, Span, contiguous, for_element, no_nan, vectors};
+use super::tile::{
+    AllFinite, Line, Load, Span, contiguous, for_element, load_part, no_nan, vectors,
+};
 use crate::matrix::{Block, Data};
 
 /// A row and its coefficient, which is not 0.
@@ -75,10 +77,10 @@ impl SumRows<'_, '_> {
                 (sources[k], coefficients[k]) = (source, s.splat_d(coefficient));
             }
             match terms.len() {
-                ROWS => add_rows::<S, T, ROWS>(s, sources, coefficients, sums),
+                ROWS => add_four(s, sources, coefficients, sums),
                 rows => {
                     for k in 0..rows {
-                        add_rows(s, [sources[k]], [coefficients[k]], sums);
+                        add_row(s, sources[k], coefficients[k], sums);
                     }
                 }
             }
@@ -90,39 +92,49 @@ impl SumRows<'_, '_> {
     }
 }
 
-/// Adds multiples of K rows of one length.
 #[inline(always)]
-fn add_rows<S: Simd, T: Load, const K: usize>(
-    s: S,
-    rows: [&[T]; K],
-    coefficients: [S::D; K],
-    sums: &mut [[S::D; 2]],
-) {
-    let add = |sum: &mut [S::D; 2], xs: [S::F; K]| {
-        let mut total = *sum;
-        for (x, c) in xs.into_iter().zip(coefficients) {
-            let x = s.widen(no_nan(s, x));
-            total = [s.fma_d(x[0], c, total[0]), s.fma_d(x[1], c, total[1])];
-        }
-        *sum = total;
-    };
-    let whole = rows[0].len() / S::LANES;
-    let (sums, rest) = sums.split_at_mut(whole);
-    let mut chunks = rows.map(|row| row.chunks_exact(S::LANES));
-    for sum in sums {
-        let mut xs = [s.splat(0.0); K];
-        for (x, chunks) in xs.iter_mut().zip(&mut chunks) {
-            if let Some(chunk) = chunks.next() {
-                *x = T::load(s, chunk);
-            }
-        }
-        add(sum, xs);
+fn add<S: Simd>(s: S, x: S::F, c: S::D, sum: [S::D; 2]) -> [S::D; 2] {
+    let [low, high] = s.widen(no_nan(s, x));
+    [s.fma_d(low, c, sum[0]), s.fma_d(high, c, sum[1])]
+}
+
+/// Adds multiples of four rows of one length.
+#[inline(always)]
+fn add_four<S: Simd, T: Load>(s: S, rows: [&[T]; 4], c: [S::D; 4], sums: &mut [[S::D; 2]]) {
+    let mut r0 = rows[0].chunks_exact(S::LANES);
+    let mut r1 = rows[1].chunks_exact(S::LANES);
+    let mut r2 = rows[2].chunks_exact(S::LANES);
+    let mut r3 = rows[3].chunks_exact(S::LANES);
+    let mut sums = sums.iter_mut();
+    for ((((x0, x1), x2), x3), sum) in (&mut r0)
+        .zip(&mut r1)
+        .zip(&mut r2)
+        .zip(&mut r3)
+        .zip(&mut sums)
+    {
+        let total = add(s, T::load(s, x0), c[0], *sum);
+        let total = add(s, T::load(s, x1), c[1], total);
+        let total = add(s, T::load(s, x2), c[2], total);
+        *sum = add(s, T::load(s, x3), c[3], total);
     }
-    if let Some(sum) = rest.first_mut() {
-        add(
-            sum,
-            chunks.map(|chunks| super::tile::load_part(s, chunks.remainder())),
-        );
+    if let Some(sum) = sums.next() {
+        for (rest, c) in [r0, r1, r2, r3].into_iter().zip(c) {
+            *sum = add(s, load_part(s, rest.remainder()), c, *sum);
+        }
+    }
+}
+
+/// Adds a multiple of a row.
+#[inline(always)]
+fn add_row<S: Simd, T: Load>(s: S, row: &[T], c: S::D, sums: &mut [[S::D; 2]]) {
+    let chunks = row.chunks_exact(S::LANES);
+    let rest = chunks.remainder();
+    let mut sums = sums.iter_mut();
+    for (x, sum) in chunks.zip(&mut sums) {
+        *sum = add(s, T::load(s, x), c, *sum);
+    }
+    if let Some(sum) = sums.next() {
+        *sum = add(s, load_part(s, rest), c, *sum);
     }
 }
 

@@ -104,8 +104,14 @@ impl Kernel for Weighted<'_> {
                 }
             }
             for (k, result) in results.iter_mut().enumerate() {
-                let row = |i: usize| (keys[i][k], values[i][k]);
-                *result = finish(s, self.finish, self.total, n, row);
+                *result = finish(
+                    s,
+                    self.finish,
+                    self.total,
+                    n,
+                    #[inline(always)]
+                    |i| (keys[i][k], values[i][k]),
+                );
             }
         }
     }
@@ -141,33 +147,58 @@ fn finish<S: Simd>(
             outside,
             beyond,
         } => {
-            let (cut, kept) = (s.splat_d(cut), [s.splat_d(kept), s.splat_d(1.0 / kept)]);
-            let (outside, beyond) = (s.splat_i(outside), s.splat_i(beyond));
-            let (zero, all) = (s.splat_i(0), s.splat_i(total));
-            let nothing = s.splat_d(0.0);
-            // How much of the kept weight lies below a cumulative weight.
-            let kept_below = |sum: S::I| {
-                let sum = s.select_i(s.gt_i(sum, outside), sum, zero);
-                let sum = s.select_i(s.gt_i(beyond, sum), sum, all);
-                s.widen_i(sum)
-                    .map(|sum| s.min_d(s.max_d(s.sub_d(sum, cut), nothing), kept[0]))
+            let (zero, nothing) = (s.splat_i(0), s.splat_d(0.0));
+            let bounds = Bounds {
+                cut: s.splat_d(cut),
+                kept: s.splat_d(kept),
+                outside: s.splat_i(outside),
+                beyond: s.splat_i(beyond),
+                total: s.splat_i(total),
             };
             let mut below = [nothing; 2];
             let mut mean = [nothing; 2];
             for i in 0..n {
                 let (x, weight) = row(i);
                 // A value without a share may be infinite and is not to be multiplied.
-                let x = s.select(s.gt_i(beyond, sum), x, s.splat(0.0));
+                let x = s.select(s.gt_i(bounds.beyond, sum), x, s.splat(0.0));
                 sum = s.add_i(sum, weight);
-                let x = s.select(s.gt_i(sum, outside), x, s.splat(0.0));
+                let x = s.select(s.gt_i(sum, bounds.outside), x, s.splat(0.0));
                 let x = s.widen(s.select(s.gt_i(weight, zero), x, s.splat(0.0)));
-                let next = kept_below(sum);
+                let next = bounds.kept_below(s, sum);
                 for h in 0..2 {
                     mean[h] = s.fma_d(x[h], s.sub_d(next[h], below[h]), mean[h]);
                 }
                 below = next;
             }
-            s.narrow(mean.map(|mean| s.fma_d(mean, kept[1], nothing)))
+            let scale = s.splat_d(1.0 / kept);
+            s.narrow([
+                s.fma_d(mean[0], scale, nothing),
+                s.fma_d(mean[1], scale, nothing),
+            ])
         }
+    }
+}
+
+/// The numbers of [`Finish::Trimmed`] in all lanes.
+struct Bounds<S: Simd> {
+    cut: S::D,
+    kept: S::D,
+    outside: S::I,
+    beyond: S::I,
+    total: S::I,
+}
+
+impl<S: Simd> Bounds<S> {
+    /// How much of the kept weight lies below a cumulative weight.
+    #[inline(always)]
+    fn kept_below(&self, s: S, sum: S::I) -> [S::D; 2] {
+        let sum = s.select_i(s.gt_i(sum, self.outside), sum, s.splat_i(0));
+        let sum = s.select_i(s.gt_i(self.beyond, sum), sum, self.total);
+        let mut below = s.widen_i(sum);
+        for below in &mut below {
+            let inside = s.max_d(s.sub_d(*below, self.cut), s.splat_d(0.0));
+            *below = s.min_d(inside, self.kept);
+        }
+        below
     }
 }
