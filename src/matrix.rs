@@ -167,7 +167,7 @@ pub struct Block<'a, T> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a, T> {
+pub enum Rows<'a, T> {
     Strided {
         data: &'a [T],
         row_stride: usize,
@@ -219,7 +219,9 @@ impl<'a, T: Element> Block<'a, T> {
         if last.is_none_or(|last| last >= data.len()) {
             return Err(Error::shape(
                 OP,
-                format!("a buffer that holds {n} × {d} elements with strides {row_stride} and {column_stride}"),
+                format!(
+                    "a buffer that holds {n} × {d} elements with strides {row_stride} and {column_stride}"
+                ),
                 format!("{} elements", data.len()),
             ));
         }
@@ -272,8 +274,13 @@ impl<'a, T: Element> Block<'a, T> {
         let (n, d) = array.dim();
         positive(OP, n, d)?;
         let strides = [array.strides()[0], array.strides()[1]];
-        let (Ok(row), Ok(column)) = (usize::try_from(strides[0]), usize::try_from(strides[1])) else {
-            return Err(Error::shape(OP, "non-negative strides", format!("{strides:?}")));
+        let (Ok(row), Ok(column)) = (usize::try_from(strides[0]), usize::try_from(strides[1]))
+        else {
+            return Err(Error::shape(
+                OP,
+                "non-negative strides",
+                format!("{strides:?}"),
+            ));
         };
         // Only standard or reversed-axes layouts can be had as a slice without `unsafe`.
         if let Some(data) = array.to_slice() {
@@ -308,14 +315,18 @@ impl<'a, T: Copy> Block<'a, T> {
 
 fn positive(op: &'static str, n: usize, d: usize) -> Result<()> {
     if n == 0 || d == 0 {
-        return Err(Error::shape(op, "at least one row and one column", format!("{n} × {d}")));
+        return Err(Error::shape(
+            op,
+            "at least one row and one column",
+            format!("{n} × {d}"),
+        ));
     }
     Ok(())
 }
 
 /// The blocks of a matrix: one, or the layers of a model.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Blocks<'a, T> {
+pub enum Blocks<'a, T> {
     One(Block<'a, T>),
     Many(&'a [Block<'a, T>]),
 }
@@ -330,7 +341,7 @@ impl<'a, T: Copy> Blocks<'a, T> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Data<'a> {
+pub enum Data<'a> {
     F32(Blocks<'a, f32>),
     Bf16(Blocks<'a, bf16>),
     F16(Blocks<'a, f16>),
@@ -521,7 +532,7 @@ impl fmt::Display for Shape {
     }
 }
 
-pub(crate) enum OutputData<'a> {
+pub enum OutputData<'a> {
     F32(Vec<&'a mut [f32]>),
     Bf16(Vec<&'a mut [bf16]>),
     F16(Vec<&'a mut [f16]>),
@@ -579,7 +590,11 @@ impl<'a> Output<'a> {
         if lengths != [shape.d()] && lengths != shape.columns {
             return Err(Error::shape(
                 op,
-                format!("an output of {} elements, or slices of {:?}", shape.d(), shape.columns),
+                format!(
+                    "an output of {} elements, or slices of {:?}",
+                    shape.d(),
+                    shape.columns
+                ),
                 format!("{lengths:?}"),
             ));
         }

@@ -5,7 +5,7 @@
 //! nothing is stacked, flattened or copied, and distances are over the whole vector.
 //! Out: the result is written into one `Vec` per parameter, which candle takes over as it is.
 
-use byzagg::{Aggregator, Block, DType, Matrix, Output, Rule, Run, Shape};
+use byzagg::{Block, DType, Matrix, Output, Prepared, Rule, Run, Shape};
 use candle_core::{Device, Layout, Storage, StorageRef, Tensor};
 
 use crate::attack::Row;
@@ -16,7 +16,7 @@ pub type Guard<'a> = (StorageRef<'a>, &'a Layout);
 
 /// A rule with the memory that it needs for a model of these shapes.
 pub struct Aggregate {
-    aggregator: Aggregator,
+    aggregator: Prepared,
     shapes: Vec<candle_core::Shape>,
 }
 

@@ -36,11 +36,11 @@ pub enum Attack {
     /// NaN in every coordinate.
     Nan,
     /// Silent data corruption: a few random bits of a few random coordinates of x, exponents included.
-    BitFlip,
+    BitFlips,
 }
 
 impl Attack {
-    pub const DEFAULT: &str = "none,signflip,labelflip,ipm,alie,nan,bitflip";
+    pub const DEFAULT: &str = "none,sign-flip,label-flip,ipm,alie,nan,bit-flips";
 
     /// The heading of a column or a panel.
     pub fn title(self) -> String {
@@ -52,7 +52,7 @@ impl Attack {
             Attack::Alie { z: Some(z) } => format!("ALIE, z = {z}"),
             Attack::Alie { z: None } => "ALIE".into(),
             Attack::Nan => "NaN".into(),
-            Attack::BitFlip => "bit flips".into(),
+            Attack::BitFlips => "bit flips".into(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Attack {
                 collude(honest, byzantine, |mean, deviation| mean - z * deviation)?;
             }
             Attack::Nan => collude(honest, byzantine, |_, _| f32::NAN)?,
-            Attack::BitFlip => {
+            Attack::BitFlips => {
                 for (i, row) in byzantine.iter_mut().enumerate() {
                     flip_bits(row, &mut random::stream(seed, Purpose::Attack, i, step))?;
                 }
@@ -150,12 +150,12 @@ impl FromStr for Attack {
         };
         match (name, strength) {
             ("none", None) => Ok(Attack::None),
-            ("signflip", None) => Ok(Attack::SignFlip),
-            ("labelflip", None) => Ok(Attack::LabelFlip),
+            ("sign-flip", None) => Ok(Attack::SignFlip),
+            ("label-flip", None) => Ok(Attack::LabelFlip),
             ("ipm", epsilon) => Ok(Attack::Ipm { epsilon: epsilon.unwrap_or(0.1) }),
             ("alie", z) => Ok(Attack::Alie { z }),
             ("nan", None) => Ok(Attack::Nan),
-            ("bitflip", None) => Ok(Attack::BitFlip),
+            ("bit-flips", None) => Ok(Attack::BitFlips),
             _ => Err(Failure::usage(format!(
                 "attack {text:?}: expected one of {}, ipm=EPSILON, alie=Z",
                 Attack::DEFAULT.replace(',', ", ")
@@ -169,13 +169,13 @@ impl fmt::Display for Attack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Attack::None => f.write_str("none"),
-            Attack::SignFlip => f.write_str("signflip"),
-            Attack::LabelFlip => f.write_str("labelflip"),
+            Attack::SignFlip => f.write_str("sign-flip"),
+            Attack::LabelFlip => f.write_str("label-flip"),
             Attack::Ipm { epsilon } => write!(f, "ipm={epsilon}"),
             Attack::Alie { z: Some(z) } => write!(f, "alie={z}"),
             Attack::Alie { z: None } => f.write_str("alie"),
             Attack::Nan => f.write_str("nan"),
-            Attack::BitFlip => f.write_str("bitflip"),
+            Attack::BitFlips => f.write_str("bit-flips"),
         }
     }
 }
@@ -243,7 +243,7 @@ mod tests {
         let mut seen = 0u32;
         for step in 0..200 {
             let mut rows = [row(), row()];
-            Attack::BitFlip.strike(&mut rows, 1, 3, step).unwrap();
+            Attack::BitFlips.strike(&mut rows, 1, 3, step).unwrap();
             let flips: Vec<u32> = flat(&rows[1])
                 .iter()
                 .zip(&values)
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn text_forms_round_trip() {
-        for text in ["none", "signflip", "labelflip", "ipm=0.25", "alie", "alie=1.5", "nan", "bitflip"] {
+        for text in ["none", "sign-flip", "label-flip", "ipm=0.25", "alie", "alie=1.5", "nan", "bit-flips"] {
             assert_eq!(text.parse::<Attack>().unwrap().to_string(), text);
         }
         assert_eq!("ipm".parse::<Attack>().unwrap(), Attack::Ipm { epsilon: 0.1 });

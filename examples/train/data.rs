@@ -51,6 +51,9 @@ impl Data {
 
     /// MNIST, Fashion-MNIST or anything else in four IDX files of the usual names.
     pub fn open(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Failure::usage(format!("--data: expected a folder, got {}", folder.display())));
+        }
         let images = |part: &str| {
             let [images, labels] = ["images-idx3-ubyte", "labels-idx1-ubyte"]
                 .map(|kind| find(folder, &format!("{part}-{kind}")));
@@ -282,8 +285,10 @@ mod tests {
 
     #[test]
     fn missing_files_are_named() {
-        let message = message(Data::open(Path::new("/no/such/folder")));
-        assert!(message.contains("/no/such/folder") && message.contains("train-images-idx3-ubyte.gz"), "{message}");
+        let message = |folder: &str| self::message(Data::open(Path::new(folder)));
+        assert_eq!(message("/no/such/folder"), "--data: expected a folder, got /no/such/folder");
+        let message = message(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"));
+        assert!(message.contains("expected a file train-images-idx3-ubyte or"), "{message}");
     }
 
     #[test]

@@ -176,13 +176,13 @@ mod tests {
 
     #[test]
     fn a_run_can_be_repeated() {
-        for attack in ["none", "bitflip"] {
+        for attack in ["none", "bit-flips"] {
             assert_eq!(outcome("median", attack).curve, outcome("median", attack).curve);
         }
     }
 
     #[test]
     fn flipped_labels_pull_the_mean_away() {
-        assert!(outcome("mean", "labelflip").accuracy() < outcome("mean", "none").accuracy());
+        assert!(outcome("mean", "label-flip").accuracy() < outcome("mean", "none").accuracy());
     }
 }

@@ -1,5 +1,25 @@
-//! The n×n mathematics, in f64.
+//! The n×n mathematics, in f64: from inner products to scores, weights, mixings and coefficients.
+//!
+//! Pure functions on slices, one file per method. [`Op`] names them in a plan; this is the reference
+//! that a device implementation is checked against.
 
-/// (placeholder until the geometry lands)
-#[derive(Clone, Debug)]
-pub(crate) enum Op {}
+mod bucketing;
+mod krum;
+mod mixing;
+mod nnm;
+mod op;
+mod rfa;
+mod trim;
+mod view;
+pub(crate) mod weights;
+
+pub use bucketing::permutation;
+pub(crate) use op::Op;
+pub(crate) use rfa::MAX_ITERATIONS;
+pub(crate) use rfa::Stop;
+pub(crate) use view::GeometrySlot;
+
+/// Fills with 0, 1, 2, …: the start of every sort by a key.
+fn indices(order: &mut [u64]) {
+    order.iter_mut().zip(0..).for_each(|(slot, i)| *slot = i);
+}

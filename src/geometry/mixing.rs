@@ -1,0 +1,140 @@
+//! Matrices that mix rows: products with each other, with coefficients, and with a geometry.
+
+use super::view::{Geometry, square};
+use crate::plan::{CLASS_FAR, CLASS_FINITE};
+
+/// `outer · inner` for row-major matrices, inner n'×n. Zero coefficients are skipped.
+pub(crate) fn compose(outer: &[f64], inner: &[f64], n: usize, out: &mut [f64]) {
+    let rows = inner.len() / n;
+    for (outer, out) in outer.chunks_exact(rows).zip(out.chunks_exact_mut(n)) {
+        expand(outer, inner, out);
+    }
+}
+
+/// Coefficients of mixed rows as coefficients of the raw ones: `cᵀ M`. A NaN spreads to all.
+pub(crate) fn expand(c: &[f64], mixing: &[f64], out: &mut [f64]) {
+    out.fill(0.0);
+    for (&c, row) in c.iter().zip(mixing.chunks_exact(out.len())) {
+        if c != 0.0 {
+            out.iter_mut().zip(row).for_each(|(out, m)| *out += c * m);
+        }
+    }
+}
+
+/// Completes coefficients over the rows to points: what is missing to 1 is the origin's.
+fn complete(row: &[f64], points: &mut [f64]) {
+    let n = row.len();
+    points[..n].copy_from_slice(row);
+    if points.len() > n {
+        points[n] = 1.0 - row.iter().sum::<f64>();
+        // Rounding of a row that sums to 1 is no share of the origin.
+        if points[n].abs() < 1e-12 {
+            points[n] = 0.0;
+        }
+    }
+}
+
+/// Room that [`mix`] needs: a row over the points, and `Q G`.
+pub(crate) fn mix_scratch(points: usize, rows: usize) -> usize {
+    points + rows * points
+}
+
+/// The geometry of mixed rows, `Q G Qᵀ`, and the origin's entries when there is one.
+///
+/// A mixed row is bad when it has a share of a bad row, far when it has one of a far row or grew
+/// beyond f32::MAX; then its diagonal is +Inf and the rest of its row 0.
+pub(crate) fn mix(
+    geometry: &Geometry<'_>,
+    mixing: &[f64],
+    gram: &mut [f64],
+    class: &mut [f64],
+    scratch: &mut [f64],
+) {
+    let (n, points) = (geometry.n, geometry.points);
+    let rows = mixing.len() / n;
+    let mixed = class.len();
+    let (q, half) = scratch.split_at_mut(points);
+    // Q G, one row for each mixed row; the origin's is G's own.
+    for (i, half) in half.chunks_exact_mut(points).take(rows).enumerate() {
+        complete(&mixing[i * n..][..n], q);
+        half.fill(0.0);
+        class[i] = CLASS_FINITE;
+        for (j, &c) in q.iter().enumerate().filter(|(_, c)| **c != 0.0) {
+            class[i] = class[i].max(geometry.class[j]);
+            half.iter_mut()
+                .zip(geometry.row(j))
+                .for_each(|(h, g)| *h += c * g);
+        }
+    }
+    if geometry.has_origin() {
+        class[rows] = geometry.class[n];
+    }
+    for b in 0..mixed {
+        if b < rows {
+            complete(&mixing[b * n..][..n], q);
+        } else {
+            q.fill(0.0);
+            q[n] = 1.0;
+        }
+        for a in 0..=b {
+            let finite = class[a] == CLASS_FINITE && class[b] == CLASS_FINITE;
+            let left = if a < rows {
+                &half[a * points..][..points]
+            } else {
+                geometry.row(n)
+            };
+            let product = if finite {
+                q.iter().zip(left).map(|(q, l)| q * l).sum()
+            } else {
+                0.0
+            };
+            gram[a * mixed + b] = product;
+            gram[b * mixed + a] = product;
+        }
+    }
+    for i in 0..mixed {
+        if class[i] == CLASS_FINITE && square(gram[i * mixed + i]) == f64::INFINITY {
+            class[i] = CLASS_FAR;
+        }
+    }
+    for i in (0..mixed).filter(|&i| class[i] != CLASS_FINITE) {
+        for j in 0..mixed {
+            gram[i * mixed + j] = 0.0;
+            gram[j * mixed + i] = 0.0;
+        }
+        gram[i * mixed + i] = f64::INFINITY;
+    }
+}
+
+/// Squared distances of rows (raw, or mixed with their own geometry) to the point that coefficients
+/// over the raw rows make, and the rows' classes. `scratch` holds three numbers per raw point.
+pub(crate) fn distances(
+    raw: &Geometry<'_>,
+    mixed: Option<(&[f64], &Geometry<'_>)>,
+    coefficients: &[f64],
+    out: &mut [f64],
+    class: &mut [f64],
+    scratch: &mut [f64],
+) {
+    let (point, rest) = scratch.split_at_mut(raw.points);
+    let (product, q) = rest.split_at_mut(raw.points);
+    complete(coefficients, point);
+    let Some((mixing, geometry)) = mixed else {
+        class.copy_from_slice(&raw.class[..raw.n]);
+        raw.distances_to(point, product, out);
+        return;
+    };
+    class.copy_from_slice(&geometry.class[..geometry.n]);
+    let leans = (0..raw.points).any(|j| point[j] != 0.0 && raw.class[j] != CLASS_FINITE);
+    raw.multiply(point, product);
+    let own: f64 = point.iter().zip(&*product).map(|(c, p)| c * p).sum();
+    for (i, out) in out.iter_mut().enumerate() {
+        if class[i] != CLASS_FINITE || leans {
+            *out = f64::INFINITY;
+            continue;
+        }
+        complete(&mixing[i * raw.n..][..raw.n], q);
+        let cross: f64 = q.iter().zip(&*product).map(|(q, p)| q * p).sum();
+        *out = square(geometry.gram[i * geometry.points + i] - 2.0 * cross + own);
+    }
+}

@@ -1,0 +1,260 @@
+//! The operations that a plan names, on the slots of one problem's arena region.
+
+use super::view::GeometrySlot;
+use super::{bucketing, krum, mixing, nnm, rfa, trim};
+use crate::plan::{CLASS_FINITE, Slot, Trim};
+
+/// An operation of the n×n geometry: what it reads, its parameters, what it writes.
+///
+/// Each output slot is followed by the room that the operation needs ([`Op::scratch`]).
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// Coefficients of the (weighted) mean of `out.len` rows.
+    Mean { weights: Option<Slot>, out: Slot },
+    /// Krum's n scores, then n coefficients of the m best rows.
+    Krum {
+        geometry: GeometrySlot,
+        neighbours: usize,
+        m: usize,
+        out: Slot,
+    },
+    /// n coefficients of the geometric median, then the number of iterations and whether the cap hit.
+    Rfa {
+        geometry: GeometrySlot,
+        weights: Option<Slot>,
+        nu: f64,
+        stop: rfa::Stop,
+        out: Slot,
+    },
+    /// n coefficients from n squared distances and n classes.
+    Ctma {
+        distances: Slot,
+        weights: Option<Slot>,
+        trim: Trim,
+        out: Slot,
+    },
+    /// An n×n mixing.
+    Nnm {
+        geometry: GeometrySlot,
+        weights: Option<Slot>,
+        trim: Trim,
+        out: Slot,
+    },
+    /// An n'×n mixing, then n' weights when rows have weights.
+    Bucketing {
+        n: usize,
+        s: usize,
+        seed: u64,
+        weights: Option<Slot>,
+        out: Slot,
+    },
+    /// A diagonal n×n mixing.
+    Clipping {
+        geometry: GeometrySlot,
+        c: f64,
+        out: Slot,
+    },
+    /// The product of two mixings.
+    Compose {
+        outer: Slot,
+        inner: Slot,
+        n: usize,
+        out: Slot,
+    },
+    /// The geometry of mixed rows.
+    Mix {
+        geometry: GeometrySlot,
+        mixing: Slot,
+        out: GeometrySlot,
+    },
+    /// Coefficients of mixed rows as coefficients of raw ones.
+    Expand {
+        coefficients: Slot,
+        mixing: Slot,
+        out: Slot,
+    },
+    /// Squared distances and classes of rows to a combination of raw rows.
+    Distances {
+        geometry: GeometrySlot,
+        rows: Option<(Slot, GeometrySlot)>,
+        coefficients: Slot,
+        out: Slot,
+    },
+}
+
+impl Op {
+    /// What it writes.
+    pub fn out(&self) -> Slot {
+        match *self {
+            Op::Mean { out, .. }
+            | Op::Krum { out, .. }
+            | Op::Rfa { out, .. }
+            | Op::Ctma { out, .. }
+            | Op::Nnm { out, .. }
+            | Op::Bucketing { out, .. }
+            | Op::Clipping { out, .. }
+            | Op::Compose { out, .. }
+            | Op::Expand { out, .. }
+            | Op::Distances { out, .. } => out,
+            Op::Mix { out, .. } => out.slot,
+        }
+    }
+
+    /// Numbers of room it needs behind its output.
+    pub fn scratch(&self) -> usize {
+        match *self {
+            Op::Mean { .. } | Op::Clipping { .. } | Op::Compose { .. } | Op::Expand { .. } => 0,
+            Op::Krum { geometry, .. } => geometry.n,
+            Op::Rfa { geometry, .. } => rfa::scratch(points(geometry)) + geometry.n,
+            Op::Ctma { out, .. } => out.len,
+            Op::Nnm { geometry, .. } => 2 * geometry.n,
+            Op::Bucketing { n, .. } => n,
+            Op::Mix {
+                geometry, mixing, ..
+            } => mixing::mix_scratch(points(geometry), mixing.len / geometry.n),
+            Op::Distances { geometry, .. } => 3 * points(geometry),
+        }
+    }
+
+    /// Runs on one problem's region. `step` is the number of the training step.
+    pub fn run(&self, region: &mut [f64], step: u64) {
+        let out = self.out();
+        let (before, rest) = region.split_at_mut(out.offset);
+        let (result, scratch) = rest.split_at_mut(out.len);
+        let scratch = &mut scratch[..self.scratch()];
+        let get = |slot: Slot| &before[slot.range()];
+        match *self {
+            Op::Mean { weights, .. } => match weights.map(get) {
+                Some(w) => {
+                    let total: f64 = w.iter().sum();
+                    result.iter_mut().zip(w).for_each(|(c, w)| *c = w / total);
+                }
+                None => result.fill(1.0 / out.len as f64),
+            },
+            Op::Krum {
+                geometry,
+                neighbours,
+                m,
+                ..
+            } => {
+                let view = geometry.view(before);
+                let (scores, coefficients) = result.split_at_mut(geometry.n);
+                krum::scores(&view, neighbours, scores, scratch);
+                krum::choose(&view, scores, m, coefficients, order(scratch));
+            }
+            Op::Rfa {
+                geometry,
+                weights,
+                nu,
+                stop,
+                ..
+            } => {
+                let (coefficients, done) = result.split_at_mut(geometry.n);
+                let (scratch, indices) = scratch.split_at_mut(rfa::scratch(points(geometry)));
+                let view = geometry.view(before);
+                let weights = weights.map(get);
+                let did = rfa::weiszfeld(
+                    &view,
+                    weights,
+                    nu,
+                    stop,
+                    coefficients,
+                    scratch,
+                    order(indices),
+                );
+                done[0] = did.iterations as f64;
+                done[1] = f64::from(u8::from(did.capped));
+            }
+            Op::Ctma {
+                distances,
+                weights,
+                trim,
+                ..
+            } => {
+                let (squares, class) = get(distances).split_at(out.len);
+                let weights = weights.map(get);
+                trim::around_centre(squares, class, trim, weights, result, order(scratch));
+            }
+            Op::Nnm {
+                geometry,
+                weights,
+                trim,
+                ..
+            } => {
+                let (squares, indices) = scratch.split_at_mut(geometry.n);
+                let view = geometry.view(before);
+                nnm::mixing(
+                    &view,
+                    trim,
+                    weights.map(get),
+                    result,
+                    squares,
+                    order(indices),
+                );
+            }
+            Op::Bucketing {
+                n,
+                s,
+                seed,
+                weights,
+                ..
+            } => {
+                let (mixing, sums) = result.split_at_mut(n.div_ceil(s) * n);
+                bucketing::mixing(
+                    s,
+                    (seed, step),
+                    weights.map(get),
+                    mixing,
+                    sums,
+                    order(scratch),
+                );
+            }
+            Op::Clipping { geometry, c, .. } => {
+                let view = geometry.view(before);
+                result.fill(0.0);
+                for i in (0..geometry.n).filter(|&i| view.class[i] == CLASS_FINITE) {
+                    let norm = view.square_norm(i).sqrt();
+                    result[i * geometry.n + i] = if norm > c { c / norm } else { 1.0 };
+                }
+            }
+            Op::Compose {
+                outer, inner, n, ..
+            } => mixing::compose(get(outer), get(inner), n, result),
+            Op::Mix {
+                geometry,
+                mixing,
+                out,
+            } => {
+                let points = points(out);
+                let (gram, class) = result.split_at_mut(points * points);
+                mixing::mix(&geometry.view(before), get(mixing), gram, class, scratch);
+            }
+            Op::Expand {
+                coefficients,
+                mixing,
+                ..
+            } => mixing::expand(get(coefficients), get(mixing), result),
+            Op::Distances {
+                geometry,
+                rows,
+                coefficients,
+                ..
+            } => {
+                let (squares, class) = result.split_at_mut(out.len / 2);
+                let view = rows.map(|(mixing, own)| (get(mixing), own.view(before)));
+                let rows = view.as_ref().map(|(mixing, own)| (*mixing, own));
+                let raw = geometry.view(before);
+                mixing::distances(&raw, rows, get(coefficients), squares, class, scratch);
+            }
+        }
+    }
+}
+
+fn points(geometry: GeometrySlot) -> usize {
+    GeometrySlot::points(geometry.n, geometry.origin)
+}
+
+/// Room for indices.
+fn order(scratch: &mut [f64]) -> &mut [u64] {
+    bytemuck::cast_slice_mut(scratch)
+}

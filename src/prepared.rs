@@ -1,0 +1,240 @@
+//! Prepare once, run many times.
+
+use crate::engine::Engine;
+use crate::geometry::weights;
+use crate::plan::Slot;
+use crate::report::{self, Report};
+use crate::rule::{Rule, Trace};
+use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
+
+/// What a rule is prepared for, beyond shape and element type.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    weighted: bool,
+    report: bool,
+    output: Option<DType>,
+}
+
+impl Options {
+    /// No weights, no report, the output's element type the input's.
+    pub fn new() -> Self {
+        Options::default()
+    }
+
+    /// Will every run give weights?
+    pub fn weighted(self, weighted: bool) -> Self {
+        Options { weighted, ..self }
+    }
+
+    /// Will [`Prepared::report`] be asked? Coordinate-wise rules then also measure each row's distance,
+    /// and a rule whose plan has no inner products reads the matrix once more for them.
+    pub fn report(self, report: bool) -> Self {
+        Options { report, ..self }
+    }
+
+    /// The output's element type: f32, bf16 or f16.
+    pub fn output(self, dtype: DType) -> Self {
+        Options {
+            output: Some(dtype),
+            ..self
+        }
+    }
+}
+
+/// What may change from run to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run<'a> {
+    weights: Option<&'a [f64]>,
+    step: u64,
+}
+
+impl<'a> Run<'a> {
+    /// No weights, step 0.
+    pub fn new() -> Self {
+        Run::default()
+    }
+
+    /// One weight per worker: finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
+    /// used as they are, others are scaled and rounded to that total.
+    pub fn weights(self, weights: &'a [f64]) -> Self {
+        Run {
+            weights: Some(weights),
+            ..self
+        }
+    }
+
+    /// The number of the training step, which bucketing's permutation depends on.
+    pub fn step(self, step: u64) -> Self {
+        Run { step, ..self }
+    }
+}
+
+/// A rule prepared for a shape on a device: run it as often as there are steps.
+///
+/// A run allocates nothing that grows with n or d. After an error the output is as it was.
+#[derive(Debug)]
+pub struct Prepared {
+    rule: Rule,
+    engine: Engine,
+    weights: Option<Slot>,
+    integers: Vec<f64>,
+    trace: Trace,
+    report: bool,
+}
+
+impl Rule {
+    /// Allocates everything that running this rule on such matrices needs.
+    ///
+    /// ```
+    /// use byzagg::{DType, Device, Matrix, Rule, Shape};
+    ///
+    /// // Five workers, one of which sends nonsense.
+    /// let nan = f32::NAN;
+    /// let x = [1.0, 2.0, /**/ 1.1, 2.1, /**/ 0.9, 1.9, /**/ 1.0, 2.0, /**/ nan, 1e30];
+    ///
+    /// let rule: Rule = "ctma(median,f=1)".parse()?;
+    /// let mut aggregator = rule.prepare(&Device::cpu(), &Shape::new(5, 2), DType::F32)?;
+    /// let mut out = [0.0; 2];
+    /// aggregator.run(Matrix::new(&x, 5, 2)?, &mut out[..])?;
+    /// assert_eq!(out, [1.0, 2.0]);
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] when n workers can't satisfy the rule, [`Error::Shape`] when the shape is
+    /// empty.
+    pub fn prepare(&self, device: &Device, shape: &Shape, input: DType) -> Result<Prepared> {
+        self.prepare_with(device, shape, input, Options::new())
+    }
+
+    /// [`prepare`](Rule::prepare) with options.
+    ///
+    /// # Errors
+    /// As [`prepare`](Rule::prepare); also [`Error::Weights`] when a part of the rule does not define
+    /// weights.
+    pub fn prepare_with(
+        &self,
+        device: &Device,
+        shape: &Shape,
+        input: DType,
+        options: Options,
+    ) -> Result<Prepared> {
+        let plan = self.plan(shape.n(), options.weighted, options.report)?;
+        let types = (input, options.output);
+        Ok(Prepared {
+            rule: self.clone(),
+            engine: Engine::new(device, shape, types, plan.steps, plan.arena)?,
+            weights: plan.weights,
+            integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
+            trace: plan.trace,
+            report: options.report,
+        })
+    }
+}
+
+impl Prepared {
+    /// Aggregates a matrix into an output: d elements, or one slice per block.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::DType`] when the matrix or the output is not what was prepared
+    /// for, [`Error::Weights`] when weights were promised.
+    pub fn run<'a, 'b>(
+        &mut self,
+        x: impl Into<Matrix<'a>>,
+        output: impl Into<Output<'b>>,
+    ) -> Result<()> {
+        self.run_with(x, output, &Run::new())
+    }
+
+    /// [`run`](Prepared::run) with weights, or at a step.
+    ///
+    /// # Errors
+    /// As [`run`](Prepared::run); also when the weights are unusable.
+    pub fn run_with<'a, 'b>(
+        &mut self,
+        x: impl Into<Matrix<'a>>,
+        output: impl Into<Output<'b>>,
+        run: &Run<'_>,
+    ) -> Result<()> {
+        let (x, mut output) = (x.into(), output.into());
+        self.engine.check(&x, &output)?;
+        self.take_weights(run.weights)?;
+        self.engine.run(&x, &mut output, run.step);
+        Ok(())
+    }
+
+    fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
+        match (weights, self.weights) {
+            (None, None) => Ok(()),
+            (Some(given), Some(slot)) => {
+                weights::to_integers(given, &mut self.integers)?;
+                self.engine.set(slot, &self.integers);
+                Ok(())
+            }
+            (given, _) => {
+                let say = |weighted| if weighted { "weights" } else { "no weights" };
+                Err(Error::Weights {
+                    needs: format!("{}, as prepared", say(given.is_none())),
+                    got: say(given.is_some()).into(),
+                })
+            }
+        }
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The shape that it was prepared for.
+    pub fn shape(&self) -> &Shape {
+        &self.engine.shape
+    }
+
+    /// The device that it runs on.
+    pub fn device(&self) -> &Device {
+        &self.engine.device
+    }
+
+    /// Bytes that the workspace holds.
+    pub fn workspace_bytes(&self) -> usize {
+        self.engine.bytes() + size_of_val(&self.integers[..])
+    }
+
+    /// How often a run waits for the device in the middle: never on the CPU, where nothing is
+    /// asynchronous.
+    pub fn host_syncs(&self) -> usize {
+        0
+    }
+
+    /// Passes over the matrix or part of it in a run.
+    pub fn dispatches(&self) -> usize {
+        self.engine.dispatches()
+    }
+
+    /// Bytes that the last run had to move: matrix rows read, output written. Before the first run as
+    /// if every row were read.
+    pub fn bytes_moved(&self) -> usize {
+        self.engine.bytes_moved()
+    }
+
+    /// What happened in the last run: who was cut, and why. One report per problem of a batch.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it was not prepared with [`Options::report`] or has not run yet.
+    pub fn report(&self) -> Result<Vec<Report>> {
+        let got = match (self.report, self.engine.ran()) {
+            (true, true) => None,
+            (false, _) => Some("no Options::report"),
+            (true, false) => Some("no run yet"),
+        };
+        if let Some(got) = got {
+            let expected = "a rule prepared with Options::report that has run";
+            return Err(Error::shape("report", expected, got));
+        }
+        let n = self.shape().n();
+        let weights = self.weights.map(|_| &self.integers[..]);
+        let of = |p| report::of(&self.trace, self.engine.arena.problem(p), n, weights);
+        Ok((0..self.shape().problems()).map(of).collect())
+    }
+}

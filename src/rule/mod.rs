@@ -1,0 +1,277 @@
+//! Rules: what they are called, what they need, and which plan computes them.
+//!
+//! A rule is built from its struct ([`Krum::new`], [`Ctma::new`], …) or parsed from its text form,
+//! and prints as that text. One file per rule: parameters, checks, plan. No rule knows a backend.
+
+mod bucketing;
+mod clipping;
+mod columnwise;
+mod ctma;
+mod expression;
+mod krum;
+mod nnm;
+mod planner;
+mod rfa;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use bucketing::Bucketing;
+pub use clipping::Clipping;
+pub use columnwise::{Cwtm, Meamed, Mean, Median};
+pub use ctma::Ctma;
+pub use krum::{Krum, MultiKrum};
+pub use nnm::Nnm;
+pub use rfa::Rfa;
+
+use crate::{Error, Result, Trim};
+use expression::Arguments;
+use planner::{Goal, Level, Outcome, Planner};
+pub(crate) use planner::{Plan, Trace};
+
+/// A robust aggregation rule, or a composition of rules.
+///
+/// ```
+/// use byzagg::{Ctma, Cwtm, Nnm, Rule};
+///
+/// let rule: Rule = "ctma(nnm(cwtm(f=3),f=3),f=3)".parse()?;
+/// assert_eq!(rule, Ctma::new(Nnm::new(Cwtm::new(3), 3), 3).into());
+/// assert_eq!(rule.to_string(), "ctma(nnm(cwtm(f=3),f=3),f=3)");
+/// # Ok::<(), byzagg::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[allow(missing_docs)] // Each variant is documented by the struct it holds.
+pub enum Rule {
+    Mean(Mean),
+    Median(Median),
+    Cwtm(Cwtm),
+    Meamed(Meamed),
+    Krum(Krum),
+    MultiKrum(MultiKrum),
+    Rfa(Rfa),
+    Nnm(Nnm),
+    Bucketing(Bucketing),
+    Clipping(Clipping),
+    Ctma(Ctma),
+}
+
+macro_rules! nodes {
+    ($($name:ident),*) => {
+        $(impl From<$name> for Rule {
+            fn from(rule: $name) -> Self {
+                Rule::$name(rule)
+            }
+        })*
+        impl Rule {
+            fn node(&self) -> &dyn Node {
+                match self {
+                    $(Rule::$name(rule) => rule,)*
+                }
+            }
+        }
+    };
+}
+nodes!(
+    Mean, Median, Cwtm, Meamed, Krum, MultiKrum, Rfa, Nnm, Bucketing, Clipping, Ctma
+);
+
+/// What a rule's file says of it.
+trait Node {
+    /// The catalogue entry.
+    fn entry(&self) -> &'static Entry;
+
+    /// The parameters that differ from their defaults, as text.
+    fn parameters(&self) -> Vec<String>;
+
+    /// The rule that this one wraps.
+    fn inner(&self) -> Option<&Rule> {
+        None
+    }
+
+    /// Is every parameter possible for n rows? Says what is needed instead.
+    fn check(&self, n: usize) -> std::result::Result<(), Refusal>;
+
+    /// Rows that the wrapped rule sees.
+    fn rows(&self, n: usize) -> usize {
+        n
+    }
+
+    /// Does its plan need the origin among the points?
+    fn needs_origin(&self) -> bool {
+        false
+    }
+
+    /// Appends the steps that compute it from the rows of a level.
+    fn plan(&self, planner: &mut Planner, level: &mut Level, goal: Goal) -> Outcome;
+}
+
+/// What a rule needs and what it got.
+struct Refusal {
+    needs: String,
+    got: String,
+}
+
+fn refuse(needs: impl Into<String>, got: impl Into<String>) -> std::result::Result<(), Refusal> {
+    Err(Refusal {
+        needs: needs.into(),
+        got: got.into(),
+    })
+}
+
+/// One rule of the [`catalogue`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name in the text form.
+    pub name: &'static str,
+    /// Its parameters: name and meaning.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// Does it take another rule as its first argument?
+    pub wraps: bool,
+    /// What it computes.
+    pub computes: &'static str,
+    /// What it needs of n and its parameters.
+    pub limits: &'static str,
+    /// Where it was published.
+    pub source: &'static str,
+    /// How often it reads the matrix.
+    pub reads: &'static str,
+    /// Does it define weights?
+    pub weights: bool,
+    parse: fn(&mut Arguments) -> Result<Rule>,
+}
+
+static CATALOGUE: [&Entry; 11] = [
+    &columnwise::MEAN,
+    &columnwise::MEDIAN,
+    &columnwise::CWTM,
+    &columnwise::MEAMED,
+    &krum::KRUM,
+    &krum::MULTIKRUM,
+    &rfa::ENTRY,
+    &nnm::ENTRY,
+    &bucketing::ENTRY,
+    &clipping::ENTRY,
+    &ctma::ENTRY,
+];
+
+/// Every rule with its parameters, limits, source and reads.
+pub fn catalogue() -> &'static [&'static Entry] {
+    &CATALOGUE
+}
+
+impl Rule {
+    /// Can n workers, with weights or without, be aggregated by this rule?
+    ///
+    /// ```
+    /// let rule: byzagg::Rule = "krum(f=3)".parse()?;
+    /// assert!(rule.check(9, false).is_ok());
+    /// assert_eq!(
+    ///     rule.check(8, false).unwrap_err().to_string(),
+    ///     "krum(f=3): needs n ≥ 2f+3 = 9 workers (or neighbours=), got n = 8",
+    /// );
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] or [`Error::Weights`], naming the part of the composition that can't.
+    pub fn check(&self, n: usize, weighted: bool) -> Result<()> {
+        let node = self.node();
+        if weighted && !node.entry().weights {
+            let able: Vec<_> = CATALOGUE
+                .iter()
+                .filter(|e| e.weights)
+                .map(|e| e.name)
+                .collect();
+            return Err(Error::Weights {
+                needs: format!("a rule that defines them ({})", able.join(", ")),
+                got: self.to_string(),
+            });
+        }
+        node.check(n).map_err(|refusal| Error::Parameter {
+            rule: self.to_string(),
+            needs: refusal.needs,
+            got: refusal.got,
+        })?;
+        match node.inner() {
+            Some(inner) => inner.check(node.rows(n), weighted),
+            None => Ok(()),
+        }
+    }
+
+    /// The catalogue's entry of the outermost rule.
+    pub fn entry(&self) -> &'static Entry {
+        self.node().entry()
+    }
+
+    /// Is it robust: does its innermost rule bound what hostile rows can do?
+    pub fn is_robust(&self) -> bool {
+        match self.node().inner() {
+            Some(inner) => inner.is_robust(),
+            None => !matches!(self, Rule::Mean(_)),
+        }
+    }
+
+    fn needs_origin(&self) -> bool {
+        self.node().needs_origin() || self.node().inner().is_some_and(Rule::needs_origin)
+    }
+
+    pub(crate) fn plan(&self, n: usize, weighted: bool, report: bool) -> Result<Plan> {
+        self.check(n, weighted)?;
+        Ok(planner::plan(self, n, weighted, report))
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.node();
+        let inner = node.inner().map(ToString::to_string);
+        let arguments: Vec<_> = inner.into_iter().chain(node.parameters()).collect();
+        f.write_str(node.entry().name)?;
+        if arguments.is_empty() {
+            return Ok(());
+        }
+        write!(f, "({})", arguments.join(","))
+    }
+}
+
+impl FromStr for Rule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        expression::parse(text)
+    }
+}
+
+/// `2f < n`, and a fraction below one half.
+fn check_trim(trim: Trim, n: usize) -> std::result::Result<(), Refusal> {
+    match trim {
+        Trim::F(f) => check_minority(f, n),
+        Trim::Lambda(lambda) if (0.0..0.5).contains(&lambda) => Ok(()),
+        Trim::Lambda(lambda) => refuse("0 ≤ lambda < 1/2", format!("lambda = {lambda}")),
+    }
+}
+
+fn check_minority(f: usize, n: usize) -> std::result::Result<(), Refusal> {
+    if f < n.div_ceil(2) {
+        return Ok(());
+    }
+    refuse("2f < n", format!("f = {f}, n = {n}"))
+}
+
+fn trim_text(trim: Trim) -> String {
+    match trim {
+        Trim::F(f) => format!("f={f}"),
+        Trim::Lambda(lambda) => format!("lambda={lambda}"),
+    }
+}
+
+impl From<usize> for Trim {
+    fn from(f: usize) -> Self {
+        Trim::F(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

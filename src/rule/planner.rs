@@ -1,0 +1,275 @@
+//! From a rule to its plan: which primitives and operations, in which order, on which slots.
+
+use super::Rule;
+use crate::geometry::{GeometrySlot, Op};
+use crate::plan::{Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
+
+/// What a rule computes, ready to be run by any backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub steps: Vec<Step>,
+    /// Numbers in a problem's region of the arena.
+    pub arena: usize,
+    /// Where the integer weights go, when the plan is for weighted rows.
+    pub weights: Option<Slot>,
+    pub trace: Trace,
+}
+
+/// Where a report finds what happened; every slot is per raw worker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trace {
+    /// n classes.
+    pub classes: Option<Slot>,
+    /// n squared distances to the output, or to the centre that CTMA trims around.
+    pub distances: Option<Slot>,
+    /// Are they distances to CTMA's centre?
+    pub to_centre: bool,
+    /// Krum's scores.
+    pub scores: Option<Slot>,
+    /// The output as a combination of rows.
+    pub coefficients: Option<Slot>,
+    /// The mixing whose rows a coordinate-wise rule saw.
+    pub mixing: Option<Slot>,
+    /// Iterations, and whether the cap was hit.
+    pub iterations: Option<Slot>,
+}
+
+/// The rows that a rule sees: X itself, or a mixing of it.
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    pub n: usize,
+    pub mixing: Option<Slot>,
+    pub weights: Option<Slot>,
+    geometry: Option<GeometrySlot>,
+}
+
+/// What the caller does with a result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    /// Is it the plan's output?
+    pub write: bool,
+    /// Distances of these rows to it (`None` inside: of the raw rows), if it is coordinate-wise.
+    pub distances: Option<(Option<Slot>, usize)>,
+}
+
+/// How a rule left its result.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    /// Computed by a `columns` step, with the distances that the goal asked for.
+    Columns { distances: Option<Slot> },
+    /// Coefficients over the raw rows.
+    Coefficients(Slot),
+}
+
+pub(super) struct Planner {
+    n: usize,
+    steps: Vec<Step>,
+    end: usize,
+    high: usize,
+    origin: bool,
+    weights: Option<Slot>,
+    raw: Option<GeometrySlot>,
+    pub trace: Trace,
+}
+
+pub(super) fn plan(rule: &Rule, n: usize, weighted: bool, report: bool) -> Plan {
+    let mut planner = Planner {
+        n,
+        steps: Vec::new(),
+        end: 0,
+        high: 0,
+        origin: rule.needs_origin(),
+        weights: None,
+        raw: None,
+        trace: Trace::default(),
+    };
+    planner.weights = weighted.then(|| planner.reserve(n));
+    let mut level = Level {
+        n,
+        mixing: None,
+        weights: planner.weights,
+        geometry: None,
+    };
+    let goal = Goal {
+        write: true,
+        distances: report.then_some((None, n)),
+    };
+    match rule.node().plan(&mut planner, &mut level, goal) {
+        Outcome::Columns { distances } => {
+            planner.trace.distances = distances.map(|slot| Slot { len: n, ..slot });
+            planner.trace.classes = distances.map(|slot| classes(slot, n));
+        }
+        Outcome::Coefficients(coefficients) => {
+            if report {
+                planner.explain(&mut level, coefficients);
+            }
+            planner.trace.coefficients = Some(coefficients);
+            planner.steps.push(Step::Combine(Combine { coefficients }));
+        }
+    }
+    Plan {
+        steps: planner.steps,
+        arena: planner.high,
+        weights: planner.weights,
+        trace: planner.trace,
+    }
+}
+
+/// The classes behind n squared distances.
+fn classes(distances: Slot, n: usize) -> Slot {
+    Slot {
+        offset: distances.offset + n,
+        len: n,
+    }
+}
+
+impl Planner {
+    fn reserve(&mut self, len: usize) -> Slot {
+        let slot = Slot {
+            offset: self.end,
+            len,
+        };
+        self.end = slot.end();
+        self.high = self.high.max(self.end);
+        slot
+    }
+
+    /// Appends an operation that writes `len` numbers. Its scratch lies behind them and is free again
+    /// for the next step's output.
+    pub fn op(&mut self, len: usize, op: impl FnOnce(Slot) -> Op) -> Slot {
+        let out = self.reserve(len);
+        let op = op(out);
+        self.high = self.high.max(out.end() + op.scratch());
+        self.steps.push(Step::Geometry(op));
+        out
+    }
+
+    /// The inner products of a level's rows: one pass over X for all levels.
+    pub fn geometry(&mut self, level: &mut Level) -> GeometrySlot {
+        if let Some(known) = level.geometry {
+            return known;
+        }
+        let raw = self.raw_geometry();
+        let geometry = match level.mixing {
+            None => raw,
+            Some(mixing) => {
+                let n = level.n;
+                let origin = raw.origin;
+                let mixed = |slot| GeometrySlot { slot, n, origin };
+                let slot = self.op(GeometrySlot::len(n, origin), |slot| Op::Mix {
+                    geometry: raw,
+                    mixing,
+                    out: mixed(slot),
+                });
+                mixed(slot)
+            }
+        };
+        level.geometry = Some(geometry);
+        geometry
+    }
+
+    fn raw_geometry(&mut self) -> GeometrySlot {
+        if let Some(raw) = self.raw {
+            return raw;
+        }
+        let (n, origin) = (self.n, self.origin);
+        let slot = self.reserve(GeometrySlot::len(n, origin));
+        self.steps.push(Step::Pairwise(Pairwise {
+            origin,
+            weights: self.weights,
+            out: slot,
+        }));
+        let raw = GeometrySlot { slot, n, origin };
+        self.trace.classes = Some(Slot {
+            offset: slot.end() - GeometrySlot::points(n, origin),
+            len: n,
+        });
+        self.raw = Some(raw);
+        raw
+    }
+
+    /// A coordinate-wise statistic of a level's rows.
+    pub fn columns(&mut self, statistic: Statistic, level: &Level, goal: Goal) -> Outcome {
+        let distances = goal.distances.map(|(rows, n)| Distances {
+            rows,
+            out: self.reserve(2 * n),
+        });
+        if goal.write {
+            self.trace.mixing = level.mixing;
+        }
+        self.steps.push(Step::Columns(Columns {
+            statistic,
+            mixing: level.mixing,
+            weights: level.weights,
+            distances,
+            write: goal.write,
+        }));
+        Outcome::Columns {
+            distances: distances.map(|d| d.out),
+        }
+    }
+
+    /// The result of a rule that found coefficients over a level's rows.
+    pub fn coefficients(&mut self, level: &Level, coefficients: Slot) -> Outcome {
+        let Some(mixing) = level.mixing else {
+            return Outcome::Coefficients(coefficients);
+        };
+        Outcome::Coefficients(self.op(self.n, |out| Op::Expand {
+            coefficients,
+            mixing,
+            out,
+        }))
+    }
+
+    /// Squared distances and classes of a level's rows to a combination of raw rows.
+    pub fn distances(&mut self, level: &mut Level, coefficients: Slot) -> Slot {
+        let own = self.geometry(level);
+        let geometry = self.raw_geometry();
+        let rows = level.mixing.map(|mixing| (mixing, own));
+        self.op(2 * level.n, |out| Op::Distances {
+            geometry,
+            rows,
+            coefficients,
+            out,
+        })
+    }
+
+    /// The level behind a pre-aggregator that mixes the rows of `level` by an `n'×n` matrix.
+    pub fn mix(&mut self, level: &Level, mixing: Slot, n: usize, weights: Option<Slot>) -> Level {
+        let columns = self.n;
+        let total = match level.mixing {
+            None => mixing,
+            Some(inner) => self.op(n * columns, |out| Op::Compose {
+                outer: mixing,
+                inner,
+                n: columns,
+                out,
+            }),
+        };
+        Level {
+            n,
+            mixing: Some(total),
+            weights,
+            geometry: None,
+        }
+    }
+
+    /// Is a level made of the workers' own rows, one each, so that a report may name them?
+    pub fn names_workers(&self, level: &Level) -> bool {
+        level.n == self.n
+    }
+
+    /// For a report: what the rule itself did not need.
+    fn explain(&mut self, level: &mut Level, coefficients: Slot) {
+        if self.trace.distances.is_none() {
+            let distances = self.distances(level, coefficients);
+            self.trace.distances = Some(Slot {
+                len: self.n,
+                ..distances
+            });
+        }
+        if self.trace.classes.is_none() {
+            self.raw_geometry();
+        }
+    }
+}
