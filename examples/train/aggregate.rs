@@ -40,8 +40,11 @@ impl Aggregate {
             .map(Block::from_rows)
             .collect::<byzagg::Result<Vec<_>>>()?;
 
-        let mut result: Vec<Vec<f32>> =
-            self.shapes.iter().map(|shape| vec![0.0; shape.elem_count()]).collect();
+        let mut result: Vec<Vec<f32>> = self
+            .shapes
+            .iter()
+            .map(|shape| vec![0.0; shape.elem_count()])
+            .collect();
         self.aggregator.run_with(
             Matrix::from_blocks(&blocks)?,
             Output::blocks(result.iter_mut().map(Vec::as_mut_slice)),
@@ -59,7 +62,10 @@ impl Aggregate {
 /// A tensor's elements, borrowed from its storage.
 pub fn values<'a>((storage, layout): &'a Guard<'_>) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
-        return Err(Failure::run(format!("expected a contiguous tensor, got strides {:?}", layout.stride())));
+        return Err(Failure::run(format!(
+            "expected a contiguous tensor, got strides {:?}",
+            layout.stride()
+        )));
     };
     match &**storage {
         Storage::Cpu(storage) => Ok(&storage.as_slice::<f32>()?[start..end]),
@@ -72,28 +78,51 @@ mod tests {
     use super::*;
 
     fn rows(n: usize) -> Vec<Row> {
-        let weight = |i: usize| Tensor::arange(0f32, 6.0, &Device::Cpu)?.affine(1.0, i as f64)?.reshape((2, 3));
+        let weight = |i: usize| {
+            Tensor::arange(0f32, 6.0, &Device::Cpu)?
+                .affine(1.0, i as f64)?
+                .reshape((2, 3))
+        };
         let bias = |i: usize| Tensor::new(&[i as f32; 4], &Device::Cpu);
-        (0..n).map(|i| vec![weight(i).unwrap(), bias(i).unwrap()]).collect()
+        (0..n)
+            .map(|i| vec![weight(i).unwrap(), bias(i).unwrap()])
+            .collect()
     }
 
     #[test]
     fn tensors_go_in_and_come_out() {
         let rows = rows(5);
-        let shapes = rows[0].iter().map(|tensor| tensor.shape().clone()).collect();
+        let shapes = rows[0]
+            .iter()
+            .map(|tensor| tensor.shape().clone())
+            .collect();
         let rule: Rule = "median".parse().unwrap();
-        let result = Aggregate::new(&rule, 5, shapes).unwrap().run(&rows, 0).unwrap();
-        assert_eq!(result[0].to_vec2::<f32>().unwrap(), [[2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]);
+        let result = Aggregate::new(&rule, 5, shapes)
+            .unwrap()
+            .run(&rows, 0)
+            .unwrap();
+        assert_eq!(
+            result[0].to_vec2::<f32>().unwrap(),
+            [[2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]
+        );
         assert_eq!(result[1].to_vec1::<f32>().unwrap(), [2.0; 4]);
     }
 
     #[test]
     fn borrowed_values_are_the_tensors_own() {
-        let tensor = Tensor::arange(0f32, 6.0, &Device::Cpu).unwrap().reshape((3, 2)).unwrap();
+        let tensor = Tensor::arange(0f32, 6.0, &Device::Cpu)
+            .unwrap()
+            .reshape((3, 2))
+            .unwrap();
         let part = tensor.narrow(0, 1, 2).unwrap();
-        assert_eq!(values(&part.storage_and_layout()).unwrap(), [2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(
+            values(&part.storage_and_layout()).unwrap(),
+            [2.0, 3.0, 4.0, 5.0]
+        );
         let transposed = tensor.t().unwrap();
-        let message = values(&transposed.storage_and_layout()).unwrap_err().to_string();
+        let message = values(&transposed.storage_and_layout())
+            .unwrap_err()
+            .to_string();
         assert_eq!(message, "expected a contiguous tensor, got strides [1, 2]");
     }
 }

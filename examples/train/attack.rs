@@ -64,7 +64,10 @@ impl Attack {
             Attack::None | Attack::LabelFlip => {}
             Attack::SignFlip => {
                 for row in byzantine {
-                    *row = row.iter().map(Tensor::neg).collect::<candle_core::Result<_>>()?;
+                    *row = row
+                        .iter()
+                        .map(Tensor::neg)
+                        .collect::<candle_core::Result<_>>()?;
                 }
             }
             Attack::Ipm { epsilon } => collude(honest, byzantine, |mean, _| -epsilon * mean)?,
@@ -92,14 +95,21 @@ fn collude(honest: &[Row], byzantine: &mut [Row], vector: impl Fn(f32, f32) -> f
     let h = honest.len() as f32;
     let mut sent = Row::new();
     for (layer, like) in byzantine[0].iter().enumerate() {
-        let guards: Vec<Guard<'_>> = honest.iter().map(|row| row[layer].storage_and_layout()).collect();
+        let guards: Vec<Guard<'_>> = honest
+            .iter()
+            .map(|row| row[layer].storage_and_layout())
+            .collect();
         let rows = guards.iter().map(values).collect::<Result<Vec<_>>>()?;
         let coordinates = (0..like.elem_count()).map(|k| {
             let mean = rows.iter().map(|row| row[k]).sum::<f32>() / h;
             let squares = rows.iter().map(|row| (row[k] - mean).powi(2)).sum::<f32>();
             vector(mean, (squares / (h - 1.0).max(1.0)).sqrt())
         });
-        sent.push(Tensor::from_vec(coordinates.collect(), like.shape(), &Device::Cpu)?);
+        sent.push(Tensor::from_vec(
+            coordinates.collect(),
+            like.shape(),
+            &Device::Cpu,
+        )?);
     }
     byzantine.fill(sent);
     Ok(())
@@ -125,7 +135,9 @@ fn flip_bits(row: &mut Row, random: &mut impl rand::Rng) -> Result<()> {
         }
         let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
         for &k in hit {
-            let mask = index::sample(random, 32, BITS).iter().fold(0, |mask, bit| mask | 1 << bit);
+            let mask = index::sample(random, 32, BITS)
+                .iter()
+                .fold(0, |mask, bit| mask | 1 << bit);
             let value = &mut values[k - range.start];
             *value = f32::from_bits(value.to_bits() ^ mask);
         }
@@ -140,9 +152,14 @@ impl FromStr for Attack {
     fn from_str(text: &str) -> Result<Self> {
         let (name, strength) = match text.trim().split_once('=') {
             Some((name, strength)) => {
-                let strength = strength.parse::<f32>().ok().filter(|strength| strength.is_finite());
+                let strength = strength
+                    .parse::<f32>()
+                    .ok()
+                    .filter(|strength| strength.is_finite());
                 let strength = strength.ok_or_else(|| {
-                    Failure::usage(format!("attack {text:?}: expected a finite number behind the ="))
+                    Failure::usage(format!(
+                        "attack {text:?}: expected a finite number behind the ="
+                    ))
                 })?;
                 (name, Some(strength))
             }
@@ -152,7 +169,9 @@ impl FromStr for Attack {
             ("none", None) => Ok(Attack::None),
             ("sign-flip", None) => Ok(Attack::SignFlip),
             ("label-flip", None) => Ok(Attack::LabelFlip),
-            ("ipm", epsilon) => Ok(Attack::Ipm { epsilon: epsilon.unwrap_or(0.1) }),
+            ("ipm", epsilon) => Ok(Attack::Ipm {
+                epsilon: epsilon.unwrap_or(0.1),
+            }),
             ("alie", z) => Ok(Attack::Alie { z }),
             ("nan", None) => Ok(Attack::Nan),
             ("bit-flips", None) => Ok(Attack::BitFlips),
@@ -207,7 +226,9 @@ mod tests {
     }
 
     fn flat(row: &Row) -> Vec<f32> {
-        row.iter().flat_map(|tensor| tensor.flatten_all().unwrap().to_vec1().unwrap()).collect()
+        row.iter()
+            .flat_map(|tensor| tensor.flatten_all().unwrap().to_vec1().unwrap())
+            .collect()
     }
 
     #[test]
@@ -218,7 +239,10 @@ mod tests {
         // Honest: mean (2, 2, −2), standard deviation (√2, 0, √2).
         assert_eq!(struck(Attack::Ipm { epsilon: 0.5 }), [-1.0, -1.0, 1.0]);
         let root = 2f32.sqrt();
-        assert_eq!(struck(Attack::Alie { z: Some(2.0) }), [2.0 - 2.0 * root, 2.0, -2.0 - 2.0 * root]);
+        assert_eq!(
+            struck(Attack::Alie { z: Some(2.0) }),
+            [2.0 - 2.0 * root, 2.0, -2.0 - 2.0 * root]
+        );
         assert!(struck(Attack::Nan).iter().all(|value| value.is_nan()));
     }
 
@@ -251,33 +275,65 @@ mod tests {
                 .filter(|&flips| flips != 0)
                 .collect();
             assert_eq!(flips.len(), COORDINATES);
-            assert!(flips.iter().all(|flips| flips.count_ones() as usize == BITS));
+            assert!(
+                flips
+                    .iter()
+                    .all(|flips| flips.count_ones() as usize == BITS)
+            );
             seen |= flips.iter().fold(0, |seen, flips| seen | flips);
         }
-        assert_eq!(seen, u32::MAX, "every bit, the exponent's included, is flipped at some time");
+        assert_eq!(
+            seen,
+            u32::MAX,
+            "every bit, the exponent's included, is flipped at some time"
+        );
     }
 
     #[test]
     fn all_attackers_share_one_buffer_and_nobody_may_attack() {
         let mut rows = rows();
         Attack::Nan.strike(&mut rows, 2, 1, 0).unwrap();
-        assert!(flat(&rows[1]).iter().chain(&flat(&rows[2])).all(|value| value.is_nan()));
+        assert!(
+            flat(&rows[1])
+                .iter()
+                .chain(&flat(&rows[2]))
+                .all(|value| value.is_nan())
+        );
         for attack in Attack::DEFAULT.split(',') {
             let mut rows = self::rows();
-            attack.parse::<Attack>().unwrap().strike(&mut rows, 0, 1, 0).unwrap();
+            attack
+                .parse::<Attack>()
+                .unwrap()
+                .strike(&mut rows, 0, 1, 0)
+                .unwrap();
             assert_eq!(flat(&rows[2]), [5.0, 6.0, 7.0]);
         }
     }
 
     #[test]
     fn text_forms_round_trip() {
-        for text in ["none", "sign-flip", "label-flip", "ipm=0.25", "alie", "alie=1.5", "nan", "bit-flips"] {
+        for text in [
+            "none",
+            "sign-flip",
+            "label-flip",
+            "ipm=0.25",
+            "alie",
+            "alie=1.5",
+            "nan",
+            "bit-flips",
+        ] {
             assert_eq!(text.parse::<Attack>().unwrap().to_string(), text);
         }
-        assert_eq!("ipm".parse::<Attack>().unwrap(), Attack::Ipm { epsilon: 0.1 });
+        assert_eq!(
+            "ipm".parse::<Attack>().unwrap(),
+            Attack::Ipm { epsilon: 0.1 }
+        );
         for text in ["", "flip", "nan=1", "ipm=", "ipm=x", "alie=inf"] {
             let message = text.parse::<Attack>().unwrap_err().to_string();
-            assert!(message.starts_with(&format!("attack {text:?}: expected ")), "{message}");
+            assert!(
+                message.starts_with(&format!("attack {text:?}: expected ")),
+                "{message}"
+            );
         }
     }
 }

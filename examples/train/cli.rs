@@ -72,7 +72,9 @@ impl Arguments {
         })?;
         let (n, f) = (arguments.workers, arguments.byzantine);
         if f > 0 && 2 * f >= n {
-            return Err(Failure::usage(format!("--byzantine: expected less than half of {n} workers, got {f}")));
+            return Err(Failure::usage(format!(
+                "--byzantine: expected less than half of {n} workers, got {f}"
+            )));
         }
         Ok(arguments)
     }
@@ -95,7 +97,9 @@ where
 {
     let mut items = Vec::new();
     for text in texts {
-        let item = text.parse().map_err(|error| Failure::usage(format!("{option}: {}", Failure::from(error))))?;
+        let item = text
+            .parse()
+            .map_err(|error| Failure::usage(format!("{option}: {}", Failure::from(error))))?;
         if items.contains(&item) {
             return Err(Failure::usage(format!("{option}: {text} is there twice")));
         }
@@ -115,17 +119,26 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 fn count(text: &str) -> std::result::Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=100_000_000).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=100_000_000).contains(number));
     number.ok_or_else(|| "expected a whole number of at least 1".into())
 }
 
 fn positive(text: &str) -> std::result::Result<f64, String> {
-    let number = text.parse().ok().filter(|&number| 0.0 < number && number < f64::INFINITY);
+    let number = text
+        .parse()
+        .ok()
+        .filter(|&number| 0.0 < number && number < f64::INFINITY);
     number.ok_or_else(|| "expected a finite number above 0".into())
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "expected a number from 0 to 1".into())
 }
 
@@ -135,7 +148,10 @@ mod tests {
 
     #[test]
     fn rules_are_split_at_outer_commas() {
-        assert_eq!(split("mean, nnm(cwtm(f=1),f=1),rfa"), ["mean", "nnm(cwtm(f=1),f=1)", "rfa"]);
+        assert_eq!(
+            split("mean, nnm(cwtm(f=1),f=1),rfa"),
+            ["mean", "nnm(cwtm(f=1),f=1)", "rfa"]
+        );
         assert_eq!(split("a)(,b"), ["a)(", "b"]);
         assert_eq!(split(""), [""]);
     }
@@ -169,7 +185,10 @@ mod tests {
             ("--attacks", "nan,nan"),
         ] {
             let message = message(option, value);
-            assert!(message.starts_with(&format!("{option}: ")) && message.lines().count() == 1, "{message}");
+            assert!(
+                message.starts_with(&format!("{option}: ")) && message.lines().count() == 1,
+                "{message}"
+            );
         }
     }
 
@@ -184,7 +203,10 @@ mod tests {
             ("--heterogeneity", "-1"),
             ("--seed", "-1"),
         ] {
-            assert!(Arguments::try_parse_from(["train".into(), format!("{option}={value}")]).is_err(), "{option}");
+            assert!(
+                Arguments::try_parse_from(["train".into(), format!("{option}={value}")]).is_err(),
+                "{option}"
+            );
         }
     }
 }

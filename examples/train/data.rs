@@ -52,7 +52,10 @@ impl Data {
     /// MNIST, Fashion-MNIST or anything else in four IDX files of the usual names.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
-            return Err(Failure::usage(format!("--data: expected a folder, got {}", folder.display())));
+            return Err(Failure::usage(format!(
+                "--data: expected a folder, got {}",
+                folder.display()
+            )));
         }
         let images = |part: &str| {
             let [images, labels] = ["images-idx3-ubyte", "labels-idx1-ubyte"]
@@ -78,18 +81,25 @@ impl Data {
                 classes - 1
             )));
         }
-        Ok(Data { train, test, classes })
+        Ok(Data {
+            train,
+            test,
+            classes,
+        })
     }
 }
 
 fn find(folder: &Path, stem: &str) -> Result<PathBuf> {
     let candidates = [folder.join(stem), folder.join(format!("{stem}.gz"))];
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-        Failure::run(format!(
-            "{}: expected a file {stem} or {stem}.gz, found neither",
-            folder.display()
-        ))
-    })
+    candidates
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            Failure::run(format!(
+                "{}: expected a file {stem} or {stem}.gz, found neither",
+                folder.display()
+            ))
+        })
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -170,7 +180,9 @@ impl Images {
 /// Dimensions and content of an IDX file of unsigned bytes: two zeros, the type 8, the number of
 /// dimensions, each dimension as a big-endian u32, the bytes.
 fn read_idx(name: &str, file: impl Read, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
-    let wrong = |expected: String, got: String| Failure::run(format!("{name}: expected {expected}, got {got}"));
+    let wrong = |expected: String, got: String| {
+        Failure::run(format!("{name}: expected {expected}, got {got}"))
+    };
     let failed = |error: std::io::Error| Failure::run(format!("{name}: {error}"));
 
     let mut file = BufReader::new(file);
@@ -184,14 +196,20 @@ fn read_idx(name: &str, file: impl Read, rank: u8) -> Result<(Vec<usize>, Vec<u8
     };
     let mut take = |length: u64| -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        file.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
+        file.by_ref()
+            .take(length)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
         Ok(bytes)
     };
 
     let magic = take(4)?;
     if magic != [0, 0, 8, rank] {
         return Err(wrong(
-            format!("an IDX file of bytes in {rank} dimensions, which starts with {:02x?}", [0, 0, 8, rank]),
+            format!(
+                "an IDX file of bytes in {rank} dimensions, which starts with {:02x?}",
+                [0, 0, 8, rank]
+            ),
             format!("{magic:02x?}"),
         ));
     }
@@ -203,15 +221,27 @@ fn read_idx(name: &str, file: impl Read, rank: u8) -> Result<(Vec<usize>, Vec<u8
         .map(|&bytes| u32::from_be_bytes(bytes) as usize)
         .collect();
     if dimensions.len() != rank as usize {
-        return Err(wrong(format!("{rank} dimensions"), format!("the end of the file after {}", dimensions.len())));
+        return Err(wrong(
+            format!("{rank} dimensions"),
+            format!("the end of the file after {}", dimensions.len()),
+        ));
     }
-    let length = dimensions.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
+    let length = dimensions
+        .iter()
+        .try_fold(1usize, |product, &d| product.checked_mul(d));
     let Some(length) = length.filter(|&length| length > 0 && length < isize::MAX as usize) else {
-        return Err(wrong("a size that is not zero and fits in memory".into(), format!("{dimensions:?}")));
+        return Err(wrong(
+            "a size that is not zero and fits in memory".into(),
+            format!("{dimensions:?}"),
+        ));
     };
     let content = take(length as u64 + 1)?;
     if content.len() != length {
-        let got = if content.len() > length { "more".into() } else { content.len().to_string() };
+        let got = if content.len() > length {
+            "more".into()
+        } else {
+            content.len().to_string()
+        };
         return Err(wrong(format!("{length} bytes for {dimensions:?}"), got));
     }
     Ok((dimensions, content))
@@ -255,15 +285,27 @@ mod tests {
             (vec![0, 0], "got [00, 00]"),
             (idx(&[4], &[1, 2, 3, 4]), "got [00, 00, 08, 01]"),
             (b"not an IDX file".to_vec(), "got [6e, 6f, 74, 20]"),
-            (file[..9].to_vec(), "expected 3 dimensions, got the end of the file after 1"),
-            (file[..file.len() - 1].to_vec(), "expected 4 bytes for [2, 2, 1], got 3"),
-            ([&file[..], &[5]].concat(), "expected 4 bytes for [2, 2, 1], got more"),
+            (
+                file[..9].to_vec(),
+                "expected 3 dimensions, got the end of the file after 1",
+            ),
+            (
+                file[..file.len() - 1].to_vec(),
+                "expected 4 bytes for [2, 2, 1], got 3",
+            ),
+            (
+                [&file[..], &[5]].concat(),
+                "expected 4 bytes for [2, 2, 1], got more",
+            ),
             (idx(&[u32::MAX; 3], &[1]), "fits in memory"),
         ];
         for (bytes, expected) in cases {
             for bytes in [gz(&bytes), bytes] {
                 let message = message(read_idx("some.file", &bytes[..], 3));
-                assert!(message.starts_with("some.file: ") && message.contains(expected), "{message}");
+                assert!(
+                    message.starts_with("some.file: ") && message.contains(expected),
+                    "{message}"
+                );
             }
         }
         // Cut in the middle of the compressed stream, or damaged.
@@ -280,15 +322,24 @@ mod tests {
         let images = idx(&[2, 1, 1], &[0, 255]);
         let labels = idx(&[3], &[0, 1, 2]);
         let message = message(Images::read("images", &images[..], "labels", &labels[..]));
-        assert_eq!(message, "labels: expected 2 labels, one for each image, got 3");
+        assert_eq!(
+            message,
+            "labels: expected 2 labels, one for each image, got 3"
+        );
     }
 
     #[test]
     fn missing_files_are_named() {
         let message = |folder: &str| self::message(Data::open(Path::new(folder)));
-        assert_eq!(message("/no/such/folder"), "--data: expected a folder, got /no/such/folder");
+        assert_eq!(
+            message("/no/such/folder"),
+            "--data: expected a folder, got /no/such/folder"
+        );
         let message = message(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"));
-        assert!(message.contains("expected a file train-images-idx3-ubyte or"), "{message}");
+        assert!(
+            message.contains("expected a file train-images-idx3-ubyte or"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -302,7 +353,10 @@ mod tests {
     #[test]
     fn the_shipped_digits_are_complete() {
         let data = Data::digits().unwrap();
-        assert_eq!((data.train.len(), data.test.len(), data.classes), (1437, 360, 10));
+        assert_eq!(
+            (data.train.len(), data.test.len(), data.classes),
+            (1437, 360, 10)
+        );
         assert_eq!((data.train.pixels(), data.train.white), (64, 16.0));
         // The first image is a zero; its first row is known from scikit-learn's documentation.
         assert_eq!(data.train.labels[0], 0);

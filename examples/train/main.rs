@@ -44,11 +44,17 @@ pub struct Failure {
 
 impl Failure {
     fn usage(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), status: 2 }
+        Failure {
+            message: message.into(),
+            status: 2,
+        }
     }
 
     fn run(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), status: 1 }
+        Failure {
+            message: message.into(),
+            status: 1,
+        }
     }
 }
 
@@ -110,14 +116,17 @@ fn run() -> Result<()> {
     let (n, f, steps) = (arguments.workers, arguments.byzantine, arguments.steps);
     if n > data.train.len() {
         let images = data.train.len();
-        return Err(Failure::usage(format!("--workers: expected at most one for each of {images} images, got {n}")));
+        return Err(Failure::usage(format!(
+            "--workers: expected at most one for each of {images} images, got {n}"
+        )));
     }
     let setup = Setup::new(&arguments, &data)?;
     // A rule that does not allow this n and f is refused now, not after minutes.
     let shapes = setup.model()?.shapes();
     let d: usize = shapes.iter().map(candle_core::Shape::elem_count).sum();
     for rule in &rules {
-        Aggregate::new(rule, n, shapes.clone()).map_err(|error| Failure::usage(format!("--rules: {error}")))?;
+        Aggregate::new(rule, n, shapes.clone())
+            .map_err(|error| Failure::usage(format!("--rules: {error}")))?;
     }
 
     println!(
@@ -127,7 +136,8 @@ fn run() -> Result<()> {
     );
     let start = Instant::now();
     let progress = ProgressBar::new((rules.len() * attacks.len() * steps) as u64);
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed} of {duration}  {msg}");
+    let style =
+        ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed} of {duration}  {msg}");
     progress.set_style(style.expect("a valid template"));
     let mut report = Report::new(rules.clone(), attacks.clone());
     for &attack in &attacks {

@@ -37,7 +37,10 @@ impl Model {
 
     /// The shape of each parameter; one tensor of a gradient belongs to each.
     pub fn shapes(&self) -> Vec<Shape> {
-        self.parameters.iter().map(|var| var.shape().clone()).collect()
+        self.parameters
+            .iter()
+            .map(|var| var.shape().clone())
+            .collect()
     }
 
     fn logits(&self, images: &Tensor) -> Result<Tensor> {
@@ -70,10 +73,16 @@ impl Model {
     pub fn accuracy(&self, images: &Tensor, labels: &[u8]) -> Result<f64> {
         let logits = self.logits(images)?.flatten_all()?.to_vec1::<f32>()?;
         let classes = logits.len() / labels.len();
-        let right = logits.chunks_exact(classes).zip(labels).filter(|&(scores, &label)| {
-            let own = label as usize;
-            scores.iter().enumerate().all(|(class, &score)| class == own || score < scores[own])
-        });
+        let right = logits
+            .chunks_exact(classes)
+            .zip(labels)
+            .filter(|&(scores, &label)| {
+                let own = label as usize;
+                scores
+                    .iter()
+                    .enumerate()
+                    .all(|(class, &score)| class == own || score < scores[own])
+            });
         Ok(right.count() as f64 / labels.len() as f64)
     }
 
@@ -95,10 +104,16 @@ mod tests {
     #[test]
     fn descending_the_gradient_learns_a_batch() -> Result<()> {
         let model = Model::new([2, 8, 2], 1)?;
-        let images = Tensor::new(&[[0f32, 1.0], [1.0, 0.0], [0.1, 0.9], [0.8, 0.0]], &Device::Cpu)?;
+        let images = Tensor::new(
+            &[[0f32, 1.0], [1.0, 0.0], [0.1, 0.9], [0.8, 0.0]],
+            &Device::Cpu,
+        )?;
         for _ in 0..50 {
             let gradient = model.gradient(&images, vec![0, 1, 0, 1])?;
-            let shapes: Vec<_> = gradient.iter().map(|tensor| tensor.shape().clone()).collect();
+            let shapes: Vec<_> = gradient
+                .iter()
+                .map(|tensor| tensor.shape().clone())
+                .collect();
             assert_eq!(shapes, model.shapes());
             model.descend(&gradient, 0.5)?;
         }
@@ -112,7 +127,11 @@ mod tests {
         let model = Model::new([2, 3, 2], 1)?;
         assert!(model.is_finite()?);
         let nan = Tensor::new(f32::NAN, &Device::Cpu)?;
-        let direction: Result<Vec<_>> = model.shapes().iter().map(|shape| nan.broadcast_as(shape)).collect();
+        let direction: Result<Vec<_>> = model
+            .shapes()
+            .iter()
+            .map(|shape| nan.broadcast_as(shape))
+            .collect();
         model.descend(&direction?, 0.1)?;
         assert!(!model.is_finite()?);
         let images = Tensor::new(&[[0f32, 1.0]], &Device::Cpu)?;

@@ -49,14 +49,24 @@ fn draw(report: &Report, text: &mut String) -> std::result::Result<(), Box<dyn s
 
 /// A rule's colour, and whether its line is dashed: the ninth rule starts over with dashes.
 fn style(rule: usize) -> (ShapeStyle, bool) {
-    (COLOURS[rule % COLOURS.len()].stroke_width(2), rule / COLOURS.len() % 2 == 1)
+    (
+        COLOURS[rule % COLOURS.len()].stroke_width(2),
+        rule / COLOURS.len() % 2 == 1,
+    )
 }
 
-fn panel(report: &Report, attack: usize, area: &Area<'_>) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn panel(
+    report: &Report,
+    attack: usize,
+    area: &Area<'_>,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let curves = || (0..report.rules.len()).map(|rule| &report.outcome(rule, attack).curve);
     let steps = curves().flatten().map(|&(step, _)| step).max().unwrap_or(1);
     let mut chart = ChartBuilder::on(area)
-        .caption(report.attacks[attack].title(), (FONT, 17).into_font().color(&INK))
+        .caption(
+            report.attacks[attack].title(),
+            (FONT, 17).into_font().color(&INK),
+        )
         .margin(8)
         .margin_right(16)
         .x_label_area_size(34)
@@ -77,9 +87,15 @@ fn panel(report: &Report, attack: usize, area: &Area<'_>) -> std::result::Result
     // The first rule is drawn last, over the others.
     for rule in (0..report.rules.len()).rev() {
         let outcome = report.outcome(rule, attack);
-        let points: Vec<_> = outcome.curve.iter().map(|&(step, accuracy)| (step, 100.0 * accuracy)).collect();
+        let points: Vec<_> = outcome
+            .curve
+            .iter()
+            .map(|&(step, accuracy)| (step, 100.0 * accuracy))
+            .collect();
         let (style, dashed) = style(rule);
-        if outcome.diverged && let Some(&end) = points.last() {
+        if outcome.diverged
+            && let Some(&end) = points.last()
+        {
             chart.draw_series([Cross::new(end, 5, style)])?;
         }
         if dashed {
@@ -93,11 +109,19 @@ fn panel(report: &Report, attack: usize, area: &Area<'_>) -> std::result::Result
 
 fn legend(report: &Report, area: &Area<'_>) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let font = (FONT, 14).into_font().color(&INK);
-    area.draw(&Text::new("test accuracy by rule", (30, 14), (FONT, 15).into_font().color(&INK)))?;
+    area.draw(&Text::new(
+        "test accuracy by rule",
+        (30, 14),
+        (FONT, 15).into_font().color(&INK),
+    ))?;
     let mut y = 46;
     for (rule, name) in report.rules.iter().enumerate() {
         let (style, dashed) = style(rule);
-        for (from, to) in if dashed { vec![(30, 36), (42, 48), (54, 60)] } else { vec![(30, 60)] } {
+        for (from, to) in if dashed {
+            vec![(30, 36), (42, 48), (54, 60)]
+        } else {
+            vec![(30, 60)]
+        } {
             area.draw(&PathElement::new([(from, y), (to, y)], style))?;
         }
         area.draw(&Text::new(name.to_string(), (70, y - 7), font.clone()))?;

@@ -21,7 +21,11 @@ pub struct Report {
 
 impl Report {
     pub fn new(rules: Vec<Rule>, attacks: Vec<Attack>) -> Self {
-        Report { rules, attacks, outcomes: Vec::new() }
+        Report {
+            rules,
+            attacks,
+            outcomes: Vec::new(),
+        }
     }
 
     /// The next outcome.
@@ -40,13 +44,18 @@ impl Report {
         rows[0].push("ms per aggregation".into());
         for (r, rule) in self.rules.iter().enumerate() {
             let mut row = vec![format!("`{rule}`")];
-            let outcomes: Vec<&Outcome> = (0..self.attacks.len()).map(|a| self.outcome(r, a)).collect();
+            let outcomes: Vec<&Outcome> = (0..self.attacks.len())
+                .map(|a| self.outcome(r, a))
+                .collect();
             row.extend(outcomes.iter().map(|outcome| match outcome.diverged {
                 true => "NaN".into(),
                 false => format!("{:.1}", 100.0 * outcome.accuracy()),
             }));
             let times = outcomes.iter().flat_map(|outcome| &outcome.times).copied();
-            row.push(format!("{:.3}", 1e3 * median(times.collect()).as_secs_f64()));
+            row.push(format!(
+                "{:.3}",
+                1e3 * median(times.collect()).as_secs_f64()
+            ));
             rows.push(row);
         }
         markdown(&rows)
@@ -62,7 +71,10 @@ impl Report {
         let failed = |name: &std::ffi::OsStr, error: &dyn std::fmt::Display| {
             Failure::run(format!("{}: {error}", name.display()))
         };
-        if let Some(folder) = prefix.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = prefix
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder).map_err(|error| failed(folder.as_os_str(), &error))?;
         }
         for (name, content) in [
@@ -81,7 +93,8 @@ impl Report {
         for (a, attack) in self.attacks.iter().enumerate() {
             for (r, rule) in self.rules.iter().enumerate() {
                 for (step, accuracy) in &self.outcome(r, a).curve {
-                    writeln!(text, "{attack},\"{rule}\",{step},{accuracy:.4}").expect("a string takes all");
+                    writeln!(text, "{attack},\"{rule}\",{step},{accuracy:.4}")
+                        .expect("a string takes all");
                 }
             }
         }
@@ -96,18 +109,31 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// An aligned table; the first row is the head, all columns but the first are numbers.
 fn markdown(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             let space = " ".repeat(width - cell.chars().count());
-            text += &if column == 0 { format!("| {cell}{space} ") } else { format!("| {space}{cell} ") };
+            text += &if column == 0 {
+                format!("| {cell}{space} ")
+            } else {
+                format!("| {space}{cell} ")
+            };
         }
         text += "|\n";
         if i == 0 {
             text += &format!("|{}|", "-".repeat(widths[0] + 2));
-            text.extend(widths[1..].iter().map(|&width| format!("{}:|", "-".repeat(width + 1))));
+            text.extend(
+                widths[1..]
+                    .iter()
+                    .map(|&width| format!("{}:|", "-".repeat(width + 1))),
+            );
             text += "\n";
         }
     }
@@ -126,7 +152,11 @@ mod tests {
         let milliseconds = [1, 9, 2].map(Duration::from_millis).to_vec();
         for (diverged, accuracy) in [(true, 0.0), (false, 0.9)] {
             let curve = vec![(0, 0.1), (5, accuracy)];
-            report.push(Outcome { curve, diverged, times: milliseconds.clone() });
+            report.push(Outcome {
+                curve,
+                diverged,
+                times: milliseconds.clone(),
+            });
         }
         report
     }

@@ -51,18 +51,30 @@ impl<'a> Setup<'a> {
         Ok(Setup {
             arguments,
             data,
-            shards: data.train.deal(arguments.workers, arguments.heterogeneity, arguments.seed),
+            shards: data
+                .train
+                .deal(arguments.workers, arguments.heterogeneity, arguments.seed),
             test: data.test.images(&everything)?,
         })
     }
 
     pub fn model(&self) -> Result<Model> {
-        let sizes = [self.data.train.pixels(), self.arguments.hidden, self.data.classes];
+        let sizes = [
+            self.data.train.pixels(),
+            self.arguments.hidden,
+            self.data.classes,
+        ];
         Ok(Model::new(sizes, self.arguments.seed)?)
     }
 
     pub fn train(&self, rule: &Rule, attack: Attack, progress: &ProgressBar) -> Result<Outcome> {
-        let Arguments { workers: n, byzantine: f, steps, seed, .. } = *self.arguments;
+        let Arguments {
+            workers: n,
+            byzantine: f,
+            steps,
+            seed,
+            ..
+        } = *self.arguments;
         let model = self.model()?;
         let mut aggregate = Aggregate::new(rule, n, model.shapes())?;
         let mut workers: Vec<Worker> = (0..n)
@@ -80,9 +92,14 @@ impl<'a> Setup<'a> {
         let interval = steps.div_ceil(POINTS);
 
         for step in 0..steps {
-            workers.par_iter_mut().try_for_each(|worker| worker.work(self, &model, step))?;
+            workers
+                .par_iter_mut()
+                .try_for_each(|worker| worker.work(self, &model, step))?;
             // A candle tensor is a handle: cloning copies no elements.
-            let mut rows: Vec<Row> = workers.iter().map(|worker| worker.momentum.clone()).collect();
+            let mut rows: Vec<Row> = workers
+                .iter()
+                .map(|worker| worker.momentum.clone())
+                .collect();
             attack.strike(&mut rows, f, seed, step)?;
 
             let start = Instant::now();
@@ -94,7 +111,9 @@ impl<'a> Setup<'a> {
             let done = step + 1;
             if done % interval == 0 || done == steps {
                 outcome.diverged = !model.is_finite()?;
-                outcome.curve.push((done, model.accuracy(&self.test, self.data.test.labels())?));
+                outcome
+                    .curve
+                    .push((done, model.accuracy(&self.test, self.data.test.labels())?));
                 if outcome.diverged {
                     progress.inc((steps - done) as u64);
                     break;
@@ -115,7 +134,12 @@ struct Worker {
 impl Worker {
     /// A step of momentum, `m ← βm + (1−β)g`, on a batch of the worker's own images.
     fn work(&mut self, setup: &Setup<'_>, model: &Model, step: usize) -> Result<()> {
-        let Arguments { seed, batch, momentum: beta, .. } = *setup.arguments;
+        let Arguments {
+            seed,
+            batch,
+            momentum: beta,
+            ..
+        } = *setup.arguments;
         let train = &setup.data.train;
         let shard = &setup.shards[self.index];
         let mut random = random::stream(seed, Purpose::Batch, self.index, step);
@@ -130,7 +154,10 @@ impl Worker {
 
         let gradient = model.gradient(&train.images(&batch)?, labels.collect())?;
         self.momentum = if self.momentum.is_empty() {
-            gradient.iter().map(|g| g.affine(1.0 - beta, 0.0)).collect::<candle_core::Result<_>>()?
+            gradient
+                .iter()
+                .map(|g| g.affine(1.0 - beta, 0.0))
+                .collect::<candle_core::Result<_>>()?
         } else {
             let next = self.momentum.iter().zip(&gradient);
             next.map(|(m, g)| m.affine(beta, 0.0)? + g.affine(1.0 - beta, 0.0)?)
@@ -142,7 +169,11 @@ impl Worker {
 
 fn turn(label: u8, classes: usize, turned: bool) -> u32 {
     let last = classes as u32 - 1;
-    if turned { last - u32::from(label) } else { u32::from(label) }
+    if turned {
+        last - u32::from(label)
+    } else {
+        u32::from(label)
+    }
 }
 
 #[cfg(test)]
@@ -157,11 +188,16 @@ mod tests {
     }
 
     fn outcome(rule: &str, attack: &str) -> Outcome {
-        let arguments = Arguments::parse_from(["train", "--steps=60", "--workers=7", "--byzantine=2"]);
+        let arguments =
+            Arguments::parse_from(["train", "--steps=60", "--workers=7", "--byzantine=2"]);
         let data = Data::digits().unwrap();
         let setup = Setup::new(&arguments, &data).unwrap();
         setup
-            .train(&rule.parse().unwrap(), attack.parse().unwrap(), &ProgressBar::hidden())
+            .train(
+                &rule.parse().unwrap(),
+                attack.parse().unwrap(),
+                &ProgressBar::hidden(),
+            )
             .unwrap()
     }
 
@@ -169,7 +205,11 @@ mod tests {
     fn the_median_learns_where_the_mean_is_lost() {
         let (mean, median) = (outcome("mean", "nan"), outcome("median", "nan"));
         assert!(mean.diverged && mean.accuracy() == 0.0);
-        assert!(!median.diverged && median.accuracy() > 0.5, "{}", median.accuracy());
+        assert!(
+            !median.diverged && median.accuracy() > 0.5,
+            "{}",
+            median.accuracy()
+        );
         assert_eq!(median.times.len(), 60);
         assert_eq!((median.curve[0].0, median.curve.last().unwrap().0), (0, 60));
     }
@@ -177,7 +217,10 @@ mod tests {
     #[test]
     fn a_run_can_be_repeated() {
         for attack in ["none", "bit-flips"] {
-            assert_eq!(outcome("median", attack).curve, outcome("median", attack).curve);
+            assert_eq!(
+                outcome("median", attack).curve,
+                outcome("median", attack).curve
+            );
         }
     }
 
