@@ -1,11 +1,11 @@
-//! Runs a plan on a device, with a workspace that is allocated once.
+//! Prepare once, run many times.
 
-use crate::backend::{Device, cpu};
+use crate::engine::Engine;
 use crate::geometry::weights;
-use crate::plan::{Arena, Slot, Step};
+use crate::plan::Slot;
 use crate::report::{self, Report};
-use crate::rule::{Plan, Rule};
-use crate::{DType, Error, Matrix, Output, Result, Shape};
+use crate::rule::{Rule, Trace};
+use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 
 /// What a rule is prepared for, beyond shape and element type.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,16 +75,11 @@ impl<'a> Run<'a> {
 #[derive(Debug)]
 pub struct Prepared {
     rule: Rule,
-    device: Device,
-    shape: Shape,
-    input: DType,
-    output: DType,
-    options: Options,
-    plan: Plan,
-    arena: Arena,
+    engine: Engine,
+    weights: Option<Slot>,
     integers: Vec<f64>,
-    workspace: cpu::Workspace,
-    ran: bool,
+    trace: Trace,
+    report: bool,
 }
 
 impl Rule {
@@ -124,31 +119,15 @@ impl Rule {
         input: DType,
         options: Options,
     ) -> Result<Prepared> {
-        const OP: &str = "prepare";
-        shape.check(OP)?;
-        let output = options.output.unwrap_or(input.output());
-        if output != output.output() {
-            return Err(Error::shape(
-                OP,
-                "an output of f32, bf16 or f16",
-                output.to_string(),
-            ));
-        }
         let plan = self.plan(shape.n(), options.weighted, options.report)?;
-        let Device::Cpu(cpu) = device;
-        let workspace = cpu::Workspace::new(cpu, shape, input, output, &plan.steps)?;
+        let types = (input, options.output);
         Ok(Prepared {
             rule: self.clone(),
-            device: device.clone(),
-            shape: shape.clone(),
-            input,
-            output,
-            options,
-            arena: Arena::new(shape.problems(), plan.arena),
+            engine: Engine::new(device, shape, types, plan.steps, plan.arena)?,
+            weights: plan.weights,
             integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
-            plan,
-            workspace,
-            ran: false,
+            trace: plan.trace,
+            report: options.report,
         })
     }
 }
@@ -177,34 +156,19 @@ impl Prepared {
         output: impl Into<Output<'b>>,
         run: &Run<'_>,
     ) -> Result<()> {
-        const OP: &str = "run";
         let (x, mut output) = (x.into(), output.into());
-        x.check(OP, &self.shape, self.input)?;
-        output.check(OP, &self.shape, self.output)?;
+        self.engine.check(&x, &output)?;
         self.take_weights(run.weights)?;
-        for step in &self.plan.steps {
-            match step {
-                Step::Pairwise(step) => self.workspace.pairwise(&x, step, &mut self.arena),
-                Step::Columns(step) => {
-                    self.workspace
-                        .columns(&x, step, &mut self.arena, Some(&mut output));
-                }
-                Step::Combine(step) => self.workspace.combine(&x, step, &self.arena, &mut output),
-                Step::Geometry(op) => self.workspace.geometry(op, run.step, &mut self.arena),
-            }
-        }
-        self.ran = true;
+        self.engine.run(&x, &mut output, run.step);
         Ok(())
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
-        match (weights, self.plan.weights) {
+        match (weights, self.weights) {
             (None, None) => Ok(()),
             (Some(given), Some(slot)) => {
                 weights::to_integers(given, &mut self.integers)?;
-                for p in 0..self.shape.problems() {
-                    self.arena.problem_mut(p)[slot.range()].copy_from_slice(&self.integers);
-                }
+                self.engine.set(slot, &self.integers);
                 Ok(())
             }
             (given, _) => {
@@ -224,17 +188,17 @@ impl Prepared {
 
     /// The shape that it was prepared for.
     pub fn shape(&self) -> &Shape {
-        &self.shape
+        &self.engine.shape
     }
 
     /// The device that it runs on.
     pub fn device(&self) -> &Device {
-        &self.device
+        &self.engine.device
     }
 
     /// Bytes that the workspace holds.
     pub fn workspace_bytes(&self) -> usize {
-        self.workspace.bytes() + self.arena.bytes() + size_of_val(&self.integers[..])
+        self.engine.bytes() + size_of_val(&self.integers[..])
     }
 
     /// How often a run waits for the device in the middle: never on the CPU, where nothing is
@@ -245,43 +209,13 @@ impl Prepared {
 
     /// Passes over the matrix or part of it in a run.
     pub fn dispatches(&self) -> usize {
-        let primitive = |step: &&Step| !matches!(step, Step::Geometry(_));
-        self.plan.steps.iter().filter(primitive).count()
+        self.engine.dispatches()
     }
 
     /// Bytes that the last run had to move: matrix rows read, output written. Before the first run as
     /// if every row were read.
     pub fn bytes_moved(&self) -> usize {
-        let (n, d) = (self.shape.n(), self.shape.d());
-        let written = d * self.output.size();
-        let row = |columns: usize| columns * self.input.size();
-        let mut bytes = 0;
-        for step in &self.plan.steps {
-            bytes += match step {
-                Step::Pairwise(_) => n * row(d),
-                Step::Columns(step) => n * row(d) + if step.write { written } else { 0 },
-                Step::Combine(step) => written + self.combined(step.coefficients, row),
-                Step::Geometry(_) => 0,
-            };
-        }
-        bytes
-    }
-
-    /// Bytes of the rows with a coefficient.
-    fn combined(&self, coefficients: Slot, row: impl Fn(usize) -> usize) -> usize {
-        let columns = self.shape.columns();
-        (0..self.shape.problems())
-            .map(|p| {
-                let used = self
-                    .arena
-                    .get(p, coefficients)
-                    .iter()
-                    .filter(|c| **c != 0.0)
-                    .count();
-                let rows = if self.ran { used } else { self.shape.n() };
-                rows * row(columns[self.shape.problem(p)].iter().sum())
-            })
-            .sum()
+        self.engine.bytes_moved()
     }
 
     /// What happened in the last run: who was cut, and why. One report per problem of a batch.
@@ -289,27 +223,18 @@ impl Prepared {
     /// # Errors
     /// [`Error::Shape`] when it was not prepared with [`Options::report`] or has not run yet.
     pub fn report(&self) -> Result<Vec<Report>> {
-        if !self.options.report || !self.ran {
-            return Err(Error::shape(
-                "report",
-                "a rule prepared with Options::report that has run",
-                if self.ran {
-                    "no Options::report"
-                } else {
-                    "no run yet"
-                },
-            ));
+        let got = match (self.report, self.engine.ran()) {
+            (true, true) => None,
+            (false, _) => Some("no Options::report"),
+            (true, false) => Some("no run yet"),
+        };
+        if let Some(got) = got {
+            let expected = "a rule prepared with Options::report that has run";
+            return Err(Error::shape("report", expected, got));
         }
-        Ok((0..self.shape.problems())
-            .map(|p| {
-                let weights = (!self.integers.is_empty()).then_some(&self.integers[..]);
-                report::of(
-                    &self.plan.trace,
-                    self.arena.problem(p),
-                    self.shape.n(),
-                    weights,
-                )
-            })
-            .collect())
+        let n = self.shape().n();
+        let weights = self.weights.map(|_| &self.integers[..]);
+        let of = |p| report::of(&self.trace, self.engine.arena.problem(p), n, weights);
+        Ok((0..self.shape().problems()).map(of).collect())
     }
 }

@@ -12,6 +12,14 @@ impl Cpu {
     pub fn new() -> Self {
         Cpu {}
     }
+    /// Sets.
+    pub fn instruction_sets() -> Vec<&'static str> {
+        vec!["plain"]
+    }
+    /// One of them.
+    pub fn with_instructions(self, _: &str) -> Result<Self> {
+        Ok(self)
+    }
     /// Own threads.
     pub fn with_threads(_: usize) -> Result<Self> {
         Ok(Cpu {})

@@ -1,0 +1,283 @@
+//! The three primitives by themselves: for measuring a device, checking a backend, and rules of your
+//! own.
+//!
+//! ```
+//! use byzagg::primitive::{Inputs, Primitive};
+//! use byzagg::{DType, Device, Matrix, Shape};
+//!
+//! let x = [0.0f32, 0.0, /**/ 3.0, 4.0, /**/ 6.0, 8.0];
+//! let matrix = Matrix::new(&x, 3, 2)?;
+//! let pairwise = Primitive::pairwise();
+//! let mut prepared = pairwise.prepare(&Device::cpu(), &Shape::new(3, 2), DType::F32)?;
+//! prepared.run(matrix, &mut [0.0f32; 2][..], &Inputs::default())?;
+//! // Inner products about the median (3, 4), then three classes.
+//! let centred = [25.0, 0.0, -25.0, /**/ 0.0, 0.0, 0.0, /**/ -25.0, 0.0, 25.0];
+//! assert_eq!(prepared.result(0), [&centred[..], &[0.0; 3]].concat());
+//! # Ok::<(), byzagg::Error>(())
+//! ```
+
+use crate::engine::Engine;
+use crate::geometry::{GeometrySlot, weights};
+use crate::plan::{Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
+use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
+
+/// One of the three passes over the matrix that every rule is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Primitive {
+    kind: Kind,
+    weighted: bool,
+    rows: Option<usize>,
+    distances: Option<To>,
+    output: Option<DType>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Pairwise { origin: bool },
+    Columns(Statistic),
+    Combine,
+}
+
+/// Which rows `columns` measures the distances of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The matrix's own.
+    Raw,
+    /// The mixed ones, whose statistic it is.
+    Mixed,
+}
+
+/// The small inputs of a primitive.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inputs<'a> {
+    /// A weight per row (per mixed row for `columns`).
+    pub weights: Option<&'a [f64]>,
+    /// n'×n coefficients, row after row.
+    pub mixing: Option<&'a [f64]>,
+    /// n coefficients.
+    pub coefficients: Option<&'a [f64]>,
+}
+
+impl Primitive {
+    fn new(kind: Kind) -> Self {
+        Primitive {
+            kind,
+            weighted: false,
+            rows: None,
+            distances: None,
+            output: None,
+        }
+    }
+
+    /// `G_ij = ⟨x_i − m, x_j − m⟩`, m the coordinate-wise median. Nothing is written to the output; the
+    /// result is G (N×N) and a class per row: 0 finite, 1 finite but with G_ii above f32::MAX, 2 with a
+    /// NaN or an infinity. A row of class 1 or 2 has +Inf on the diagonal and 0 beside it.
+    pub fn pairwise() -> Self {
+        Primitive::new(Kind::Pairwise { origin: false })
+    }
+
+    /// As [`pairwise`](Primitive::pairwise) with the origin as one more row, the last.
+    pub fn pairwise_with_origin() -> Self {
+        Primitive::new(Kind::Pairwise { origin: true })
+    }
+
+    /// A statistic of every column. The result is empty, or as [`distances`](Primitive::distances) says.
+    pub fn columns(statistic: Statistic) -> Self {
+        Primitive::new(Kind::Columns(statistic))
+    }
+
+    /// `Σ c_i x_i`; the result is empty.
+    pub fn combine() -> Self {
+        Primitive::new(Kind::Combine)
+    }
+
+    /// Rows have weights: of the centre for `pairwise`, of the statistic for `columns`.
+    pub fn weighted(self) -> Self {
+        Primitive {
+            weighted: true,
+            ..self
+        }
+    }
+
+    /// `columns` of an n'×n mixing of the rows.
+    pub fn mixed(self, rows: usize) -> Self {
+        Primitive {
+            rows: Some(rows),
+            ..self
+        }
+    }
+
+    /// `columns` also measures the squared distance of each row to the statistic. The result is these
+    /// and then a class per row, as for `pairwise`.
+    pub fn distances(self, to: To) -> Self {
+        Primitive {
+            distances: Some(to),
+            ..self
+        }
+    }
+
+    /// The output's element type, instead of the input's.
+    pub fn output(self, dtype: DType) -> Self {
+        Primitive {
+            output: Some(dtype),
+            ..self
+        }
+    }
+
+    /// Allocates everything that a run needs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the shape is empty or a statistic can't have its parameters.
+    pub fn prepare(
+        &self,
+        device: &Device,
+        shape: &Shape,
+        input: DType,
+    ) -> Result<PreparedPrimitive> {
+        let n = shape.n();
+        let rows = self.rows.unwrap_or(n);
+        self.check(rows)?;
+        let mut end = 0;
+        let mut reserve = |len: usize| {
+            let slot = Slot { offset: end, len };
+            end = slot.end();
+            slot
+        };
+        let weights = self.weighted.then(|| reserve(rows));
+        let mixing = self.rows.map(|rows| reserve(rows * n));
+        let mut coefficients = None;
+        let (step, out) = match self.kind {
+            Kind::Pairwise { origin } => {
+                let out = reserve(GeometrySlot::len(n, origin));
+                let step = Pairwise {
+                    origin,
+                    weights,
+                    out,
+                };
+                (Step::Pairwise(step), out)
+            }
+            Kind::Columns(statistic) => {
+                let own = self.distances == Some(To::Mixed);
+                let out = match self.distances {
+                    Some(To::Mixed) => reserve(2 * rows),
+                    Some(To::Raw) => reserve(2 * n),
+                    None => reserve(0),
+                };
+                let distances = self.distances.map(|_| Distances {
+                    rows: mixing.filter(|_| own),
+                    out,
+                });
+                let step = Columns {
+                    statistic,
+                    mixing,
+                    weights,
+                    distances,
+                    write: true,
+                };
+                (Step::Columns(step), out)
+            }
+            Kind::Combine => {
+                let slot = reserve(n);
+                coefficients = Some(slot);
+                let step = Combine { coefficients: slot };
+                (Step::Combine(step), reserve(0))
+            }
+        };
+        Ok(PreparedPrimitive {
+            engine: Engine::new(device, shape, (input, self.output), vec![step], end)?,
+            weights,
+            mixing,
+            coefficients,
+            integers: vec![0.0; if self.weighted { rows } else { 0 }],
+            out,
+        })
+    }
+
+    fn check(&self, rows: usize) -> Result<()> {
+        let refuse = |expected: &str, got: String| Err(Error::shape("Primitive", expected, got));
+        match self.kind {
+            _ if rows == 0 => refuse("at least one mixed row", "none".into()),
+            Kind::Columns(Statistic::MeanAroundMedian { .. }) if self.weighted => refuse(
+                "a statistic that defines weights",
+                "MeanAroundMedian".into(),
+            ),
+            Kind::Columns(Statistic::MeanAroundMedian { f }) if f >= rows.div_ceil(2) => {
+                refuse("2f < n", format!("f = {f}, n = {rows}"))
+            }
+            Kind::Columns(Statistic::TrimmedMean(trim)) => {
+                let cut = trim.cut(rows, 1.0);
+                // Negated so that NaN is refused.
+                if !(0.0..0.5).contains(&cut) {
+                    return refuse("less than half cut at each end", format!("{trim:?}"));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A primitive prepared for a shape on a device.
+#[derive(Debug)]
+pub struct PreparedPrimitive {
+    engine: Engine,
+    weights: Option<Slot>,
+    mixing: Option<Slot>,
+    coefficients: Option<Slot>,
+    integers: Vec<f64>,
+    out: Slot,
+}
+
+impl PreparedPrimitive {
+    /// Runs it. `pairwise` leaves the output as it is.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::DType`] when something is not what was prepared for,
+    /// [`Error::Weights`] when weights are unusable.
+    pub fn run<'a, 'b>(
+        &mut self,
+        x: impl Into<Matrix<'a>>,
+        output: impl Into<Output<'b>>,
+        inputs: &Inputs<'_>,
+    ) -> Result<()> {
+        let (x, mut output) = (x.into(), output.into());
+        self.engine.check(&x, &output)?;
+        for (name, slot, values) in [
+            ("weights", self.weights, inputs.weights),
+            ("mixing", self.mixing, inputs.mixing),
+            ("coefficients", self.coefficients, inputs.coefficients),
+        ] {
+            let (expected, got) = (slot.map(|slot| slot.len), values.map(<[f64]>::len));
+            if expected != got {
+                let say = |len: Option<usize>| len.map_or("none".into(), |len| len.to_string());
+                let expected = format!("{} numbers as {name}", say(expected));
+                return Err(Error::shape("run", expected, say(got)));
+            }
+            if let (Some(slot), Some(values)) = (slot, values) {
+                if name == "weights" {
+                    weights::to_integers(values, &mut self.integers)?;
+                    self.engine.set(slot, &self.integers);
+                } else {
+                    self.engine.set(slot, values);
+                }
+            }
+        }
+        self.engine.run(&x, &mut output, 0);
+        Ok(())
+    }
+
+    /// The small result for one problem: see the primitive.
+    pub fn result(&self, problem: usize) -> &[f64] {
+        self.engine.arena.get(problem, self.out)
+    }
+
+    /// Bytes that a run moves: matrix rows read, output written.
+    pub fn bytes_moved(&self) -> usize {
+        self.engine.bytes_moved()
+    }
+
+    /// Bytes that the workspace holds.
+    pub fn workspace_bytes(&self) -> usize {
+        self.engine.bytes()
+    }
+}

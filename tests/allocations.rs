@@ -1,0 +1,69 @@
+//! A second run allocates nothing that grows with n or d, and repeats the same bits.
+//!
+//! The only test of its process: the allocator counts for all threads.
+
+use std::alloc::System;
+
+use byzagg::{DType, Device, Matrix, Options, Rule, Run, Shape};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[path = "common/plain.rs"]
+mod plain;
+use plain::{RULES, noise};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Bytes allocated by the second run.
+fn second_run(rule: &str, n: usize, d: usize, weights: Option<&[f64]>) -> usize {
+    let x = noise(n, d);
+    let mut out = vec![0.0f32; d];
+    let rule: Rule = rule.parse().unwrap();
+    let options = Options::new().weighted(weights.is_some()).report(true);
+    let shape = Shape::new(n, d);
+    let mut aggregator = rule
+        .prepare_with(&Device::cpu(), &shape, DType::F32, options)
+        .unwrap();
+    let mut run = Run::new();
+    if let Some(weights) = weights {
+        run = run.weights(weights);
+    }
+    aggregator
+        .run_with(Matrix::new(&x, n, d).unwrap(), &mut out, &run)
+        .unwrap();
+    let first = out.clone();
+    let region = Region::new(ALLOCATOR);
+    aggregator
+        .run_with(Matrix::new(&x, n, d).unwrap(), &mut out, &run)
+        .unwrap();
+    let bytes = region.change().bytes_allocated;
+    assert!(
+        first
+            .iter()
+            .zip(&out)
+            .all(|(a, b)| a.to_bits() == b.to_bits()),
+        "{rule}: other bits"
+    );
+    bytes
+}
+
+#[test]
+fn a_second_run_allocates_next_to_nothing_and_repeats_its_bits() {
+    // What a thread pool allocates for itself, whatever the size of the problem.
+    const POOL: usize = 16 << 10;
+    for rule in RULES {
+        for (n, d) in [(9, 1000), (9, 300_000), (90, 30_000)] {
+            let bytes = second_run(rule, n, d, None);
+            assert!(bytes <= POOL, "{rule}, {n} × {d}: {bytes} bytes");
+        }
+    }
+    let weights: Vec<f64> = (0..90).map(f64::from).collect();
+    for rule in [
+        "median",
+        "ctma(cwtm(lambda=0.2),lambda=0.2)",
+        "nnm(rfa,lambda=0.1)",
+    ] {
+        let bytes = second_run(rule, 90, 30_000, Some(&weights));
+        assert!(bytes <= POOL, "{rule}, weighted: {bytes} bytes");
+    }
+}

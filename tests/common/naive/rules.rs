@@ -1,0 +1,354 @@
+//! The rules: coordinate-wise statistics, combinations of rows, and mixed rows with a rule on them.
+
+use super::columns::{self, Shares};
+use super::geometry::{self, Class, Cost, copies, selection_margin, sort_by_cost, take};
+use super::level::{EPS, Level};
+use super::parse::{Cut, Rule, Stop};
+use super::{Accuracy, Reference};
+
+/// Applies a rule whose parameters are in range.
+pub fn apply(rule: &Rule, x: &Level, permutation: &dyn Fn(usize, u64) -> Vec<usize>) -> Reference {
+    match rule {
+        Rule::Mean => mean(x),
+        Rule::Median { ties } => {
+            coordinate_wise(x, true, &|v| columns::median(v, &x.weights, *ties))
+        }
+        Rule::TrimmedMean { cut } => {
+            coordinate_wise(x, false, &|v| columns::trimmed_mean(v, &x.weights, *cut))
+        }
+        Rule::MeanAroundMedian { f } => mean_around_median(x, *f),
+        Rule::Krum { f, neighbours } => krum(x, *f, 1, *neighbours),
+        Rule::MultiKrum { f, m, neighbours } => krum(x, *f, m.unwrap_or(x.n() - f), *neighbours),
+        Rule::GeometricMedian { nu, stop } => geometric_median(x, *nu, *stop),
+        Rule::Ctma { inner, cut } => ctma(x, &apply(inner, x, permutation), *cut),
+        Rule::Nnm { inner, cut } => {
+            let (mixing, margin) = nearest_neighbour_mixing(x, *cut);
+            let mixed = x.mixed(&mixing, x.weights.clone(), Accuracy::Sum);
+            pulled_back(apply(inner, &mixed, permutation), &mixing, margin)
+        }
+        Rule::Bucketing { inner, s, seed } => {
+            let (mixing, weights) = bucketing(x, *s, &permutation(x.n(), *seed));
+            let mixed = x.mixed(&mixing, weights, Accuracy::Sum);
+            pulled_back(apply(inner, &mixed, permutation), &mixing, f64::INFINITY)
+        }
+        Rule::Clipping { inner, c } => {
+            let mixing = clipping(x, *c);
+            let mixed = x.mixed(&mixing, x.weights.clone(), Accuracy::Computed);
+            pulled_back(apply(inner, &mixed, permutation), &mixing, f64::INFINITY)
+        }
+    }
+}
+
+/// A result on mixed rows as one on the rows that they were made of.
+fn pulled_back(mut result: Reference, mixing: &[Vec<f64>], margin: f64) -> Reference {
+    result.margin = result.margin.min(margin);
+    result.coefficients = result.coefficients.map(|c| {
+        let coefficient = |j: usize| {
+            let used = (0..c.len()).filter(|&i| c[i] != 0.0);
+            used.map(|i| c[i] * mixing[i][j]).sum::<f64>()
+        };
+        (0..mixing[0].len()).map(coefficient).collect()
+    });
+    result
+}
+
+/// `Σ w_i x_i / S`.
+fn mean(x: &Level) -> Reference {
+    let mut result = coordinate_wise(x, false, &|v| columns::mean(v, &x.weights));
+    let total = x.total();
+    result.coefficients = Some(x.weights.iter().map(|w| w / total).collect());
+    result
+}
+
+/// A statistic per coordinate, one that does not decrease when a value grows. One that `selects`
+/// returns an element unchanged if it has all of the shares.
+fn coordinate_wise(x: &Level, selects: bool, statistic: &dyn Fn(&[f64]) -> Shares) -> Reference {
+    let mut result = x.undefined();
+    result.accuracy = x.accuracy;
+    for k in 0..x.centre.len() {
+        let column: Vec<f64> = x.rows.iter().map(|row| row[k]).collect();
+        let shares = statistic(&column);
+        result.output[k] = columns::value(&column, &shares);
+        result.terms[k] = shares.iter().map(|&(i, share)| share * x.size[i][k]).sum();
+        result.pure[k] = x.error == 0.0 && (selects && shares.len() == 1 || x.n() == 1);
+        if x.error > 0.0 && result.output[k].is_finite() {
+            // All values too low, all too high: the statistic is between what it is then.
+            for sign in [-1.0, 1.0] {
+                let moved = |(i, &v): (usize, &f64)| {
+                    let error = sign * x.error * x.size[i][k];
+                    if v.is_finite() && error.is_finite() {
+                        v + error
+                    } else {
+                        v
+                    }
+                };
+                let moved: Vec<f64> = column.iter().enumerate().map(moved).collect();
+                let value = columns::value(&moved, &statistic(&moved));
+                result.slack[k] = f64::max(result.slack[k], (value - result.output[k]).abs());
+            }
+        }
+    }
+    result
+}
+
+/// The mean of the n−f values closest to the median.
+fn mean_around_median(x: &Level, f: usize) -> Reference {
+    let mut result = x.undefined();
+    result.accuracy = x.accuracy;
+    for k in 0..x.centre.len() {
+        let column: Vec<f64> = x.rows.iter().map(|row| row[k]).collect();
+        let error: Vec<f64> = x.size.iter().map(|size| x.error * size[k]).collect();
+        let shares = columns::mean_around_median(&column, f);
+        result.output[k] = columns::value(&column, &shares);
+        result.terms[k] = shares.iter().map(|&(i, share)| share * x.size[i][k]).sum();
+        result.pure[k] = x.error == 0.0 && x.n() == 1;
+        let errors = shares.iter().map(|&(i, share)| share * error[i]);
+        result.slack[k] =
+            columns::mean_around_median_slack(&column, &error, f) + errors.sum::<f64>();
+    }
+    result
+}
+
+/// The mean of the m rows with the least sum of squared distances to their k nearest others.
+fn krum(x: &Level, f: usize, m: usize, neighbours: Option<usize>) -> Reference {
+    let mut usable = x.usable();
+    if usable.is_empty() {
+        return x.undefined();
+    }
+    let k = neighbours.unwrap_or_else(|| x.n() - f - 2);
+    let distances = x.distances();
+    let score = |i: usize| {
+        let mut others: Vec<usize> = (0..x.n()).filter(|&j| j != i).collect();
+        sort_by_cost(&mut others, &x.class, |j| distances[i][j].cost);
+        let nearest = &others[..k];
+        Cost {
+            cost: nearest.iter().map(|&j| distances[i][j].cost).sum(),
+            scale: nearest.iter().map(|&j| distances[i][j].scale).sum(),
+        }
+    };
+    let scores: Vec<Cost> = (0..x.n()).map(score).collect();
+    sort_by_cost(&mut usable, &x.class, |i| scores[i].cost);
+    let m = m.min(usable.len());
+    let mut coefficients = vec![0.0; x.n()];
+    for &i in &usable[..m] {
+        coefficients[i] = 1.0 / m as f64;
+    }
+    let costs = only(&usable, &scores);
+    let margin = selection_margin(&costs, &coefficients, &copies(&x.rows));
+    x.combination(coefficients, Accuracy::Sum, margin)
+}
+
+/// The costs of the candidates, and of no other row.
+fn only(candidates: &[usize], costs: &[Cost]) -> Vec<Option<Cost>> {
+    let candidate = |i: usize| candidates.contains(&i).then_some(costs[i]);
+    (0..costs.len()).map(candidate).collect()
+}
+
+/// Smoothed Weiszfeld on `Σ w_i ‖z − x_i‖`.
+fn geometric_median(x: &Level, nu: f64, stop: Stop) -> Reference {
+    let usable = x.usable();
+    if usable.is_empty() {
+        return x.undefined();
+    }
+    let far = x.class[usable[0]] == Class::Far;
+    let distance = |z: &[f64], i: usize| match far {
+        true => f64::INFINITY,
+        false => geometry::squared_distance(z, &x.rows[i]).sqrt(),
+    };
+    let step = |z: &[f64]| {
+        let mut beta = vec![0.0; x.n()];
+        for &i in &usable {
+            beta[i] = x.weights[i] / f64::max(nu, distance(z, i));
+        }
+        if beta.iter().all(|&beta| beta == 0.0) {
+            // All rows are equally, infinitely far away.
+            for &i in &usable {
+                beta[i] = x.weights[i];
+            }
+        }
+        let total: f64 = beta.iter().sum();
+        let coefficients: Vec<f64> = beta.iter().map(|beta| beta / total).collect();
+        let next = |k: usize| {
+            let terms = usable.iter().map(|&i| coefficients[i] * x.rows[i][k]);
+            terms.sum::<f64>()
+        };
+        let z: Vec<f64> = (0..z.len()).map(next).collect();
+        (z, coefficients)
+    };
+    match stop {
+        Stop::Iterations(iterations) => {
+            let mut z = vec![0.0; x.centre.len()];
+            let mut coefficients = vec![];
+            for _ in 0..iterations {
+                (z, coefficients) = step(&z);
+            }
+            x.combination(coefficients, Accuracy::Computed, f64::INFINITY)
+        }
+        Stop::Tolerance(tolerance) => {
+            let (start, margin) = least_sum_of_distances(x, &usable);
+            let mut z = x.rows[start].clone();
+            let mut coefficients = vec![0.0; x.n()];
+            for _ in 0..1000 {
+                let distances: Vec<f64> = (0..x.n()).map(|i| distance(&z, i)).collect();
+                let mut weights = vec![0.0; x.n()];
+                usable.iter().for_each(|&i| weights[i] = x.weights[i]);
+                let median = columns::median(&distances, &weights, super::parse::Ties::Midpoint);
+                let before = z.clone();
+                (z, coefficients) = step(&z);
+                let change = geometry::squared_distance(&z, &before).sqrt();
+                if change <= tolerance * columns::value(&distances, &median) {
+                    break;
+                }
+            }
+            x.combination(coefficients, Accuracy::Computed, margin)
+        }
+    }
+}
+
+/// The row with the least weighted sum of distances, and by what margin it is.
+fn least_sum_of_distances(x: &Level, usable: &[usize]) -> (usize, f64) {
+    let distances = x.distances();
+    let sum = |i: usize| {
+        let (mut cost, mut scale) = (0.0, 0.0);
+        for &j in usable.iter().filter(|&&j| j != i) {
+            let distance = distances[i][j].cost.sqrt();
+            cost += x.weights[j] * distance;
+            if distance > 0.0 && distance.is_finite() {
+                scale += x.weights[j] * distances[i][j].scale / distance;
+            }
+        }
+        Cost { cost, scale }
+    };
+    let sums: Vec<Cost> = (0..x.n()).map(sum).collect();
+    let mut order = usable.to_vec();
+    sort_by_cost(&mut order, &x.class, |i| sums[i].cost);
+    let mut share = vec![0.0; x.n()];
+    share[order[0]] = 1.0;
+    let margin = selection_margin(&only(usable, &sums), &share, &copies(&x.rows));
+    (order[0], margin)
+}
+
+/// The rows nearest to the base rule's result, up to a weight of (1−λ)S.
+fn ctma(x: &Level, base: &Reference, cut: Cut) -> Reference {
+    let mut usable = x.usable();
+    if usable.is_empty() {
+        return x.undefined();
+    }
+    let finite = x.class[usable[0]] == Class::Finite;
+    // Half a unit in the last place of what the base rule adds up: a part of it is along x_i − x_0.
+    let rounding = |terms: &[f64]| EPS * terms.iter().map(|t| t * t).sum::<f64>().sqrt();
+    let d = x.centre.len() as f64;
+    let computed: Vec<f64> = (base.terms.iter().zip(&base.pure))
+        .map(|(&terms, &pure)| if pure { 0.0 } else { terms })
+        .collect();
+    let from_centre = geometry::squared_distance(&base.output, &x.centre);
+    let distance = |i: usize| {
+        let cost = match finite {
+            true => geometry::squared_distance(&x.rows[i], &base.output),
+            false => f64::INFINITY,
+        };
+        let scale = if base.coefficients.is_some() {
+            x.spread[i] + from_centre
+        } else {
+            let own = if x.error > 0.0 {
+                rounding(&x.size[i])
+            } else {
+                0.0
+            };
+            let error = 4.0 * (rounding(&computed) + own) / d.sqrt();
+            cost + 1e5 * cost.sqrt() * error
+        };
+        let scale = scale + x.underflow();
+        Cost { cost, scale }
+    };
+    let costs: Vec<Cost> = (0..x.n()).map(distance).collect();
+    sort_by_cost(&mut usable, &x.class, |i| costs[i].cost);
+    let total = x.total();
+    let target = total - columns::cut_weight(cut, x.n(), total);
+    let kept = take(&usable, &x.weights, target, total);
+    let sum: f64 = kept.iter().sum();
+    let coefficients: Vec<f64> = kept.iter().map(|kept| kept / sum).collect();
+    let share: Vec<f64> = kept
+        .iter()
+        .zip(&x.weights)
+        .map(|(kept, w)| kept / w.max(1.0))
+        .collect();
+    let margin = selection_margin(&only(&usable, &costs), &share, &copies(&x.rows));
+    x.combination(coefficients, Accuracy::Sum, margin.min(base.margin))
+}
+
+/// Row i becomes the mean of the rows nearest to it, up to a weight of (1−λ)S.
+fn nearest_neighbour_mixing(x: &Level, cut: Cut) -> (Vec<Vec<f64>>, f64) {
+    let usable = x.usable();
+    let distances = x.distances();
+    let copies = copies(&x.rows);
+    let total = x.total();
+    let target = total - columns::cut_weight(cut, x.n(), total);
+    let mut margin = f64::INFINITY;
+    let row = |i: usize| {
+        if x.weights[i] == 0.0 {
+            return vec![0.0; x.n()];
+        }
+        let is_usable = usable.contains(&i);
+        let mut order: Vec<usize> = match is_usable {
+            true => usable.clone(),
+            false => (0..x.n())
+                .filter(|&j| x.weights[j] > 0.0 && j != i)
+                .collect(),
+        };
+        sort_by_cost(&mut order, &x.class, |j| distances[i][j].cost);
+        if !is_usable {
+            order.insert(0, i);
+        }
+        let kept = take(&order, &x.weights, target, total);
+        let share: Vec<f64> = kept
+            .iter()
+            .zip(&x.weights)
+            .map(|(kept, w)| kept / w.max(1.0))
+            .collect();
+        if is_usable {
+            let costs = only(&usable, &distances[i]);
+            margin = margin.min(selection_margin(&costs, &share, &copies));
+        }
+        let sum: f64 = kept.iter().sum();
+        kept.iter().map(|kept| kept / sum).collect()
+    };
+    let mixing = (0..x.n()).map(row).collect();
+    (mixing, margin)
+}
+
+/// Consecutive s rows of the permuted order, averaged; the buckets' weights.
+fn bucketing(x: &Level, s: usize, permutation: &[usize]) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let mut sorted = permutation.to_vec();
+    sorted.sort();
+    assert_eq!(
+        sorted,
+        (0..x.n()).collect::<Vec<usize>>(),
+        "not a permutation"
+    );
+    let (mut mixing, mut weights) = (Vec::new(), Vec::new());
+    for bucket in permutation.chunks(s) {
+        let weight: f64 = bucket.iter().map(|&j| x.weights[j]).sum();
+        let mut coefficients = vec![0.0; x.n()];
+        for &j in bucket.iter().filter(|&&j| x.weights[j] > 0.0) {
+            coefficients[j] = x.weights[j] / weight;
+        }
+        mixing.push(coefficients);
+        weights.push(if x.weighted { weight } else { 1.0 });
+    }
+    (mixing, weights)
+}
+
+/// `x_i · min(1, c/‖x_i‖)`; a row without a finite norm becomes zero.
+fn clipping(x: &Level, c: f64) -> Vec<Vec<f64>> {
+    let row = |i: usize| {
+        let square = geometry::squared_norm(&x.rows[i]);
+        let mut coefficients = vec![0.0; x.n()];
+        if x.class[i] == Class::Finite && square < f64::INFINITY {
+            let norm = square.sqrt();
+            coefficients[i] = if norm <= c { 1.0 } else { c / norm };
+        }
+        coefficients
+    };
+    (0..x.n()).map(row).collect()
+}
