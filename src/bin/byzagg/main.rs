@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use failure::{Failure, Outcome};
 
@@ -104,13 +104,11 @@ fn usage(error: &clap::Error) -> Outcome {
         .collect();
     let said = said.join(" ");
     let said = said.strip_prefix("error: ").unwrap_or(&said);
-    // "Usage: byzagg aggregate [OPTIONS] …" names the subcommand whose help is meant.
-    let command = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Usage: byzagg "))
-        .and_then(|usage| usage.split_whitespace().next())
-        .filter(|word| word.chars().all(char::is_alphabetic))
-        .map_or(String::new(), |word| format!("{word} "));
+    let typed = std::env::args_os().nth(1).unwrap_or_default();
+    let command = match Arguments::command().find_subcommand(&typed) {
+        Some(command) => format!("{} ", command.get_name()),
+        None => String::new(),
+    };
     Err(Failure::new(format!(
         "{said} (try 'byzagg {command}--help')"
     )))

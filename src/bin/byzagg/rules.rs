@@ -13,12 +13,6 @@ const WIDTH: usize = 100;
 /// Columns of the labels, with the two before them.
 const LABEL: usize = 14;
 
-const COMPOSITION: &str = "\
-A rule is written NAME or NAME(KEY=VALUE,…). nnm, bucketing, clipping and ctma wrap a rule, their \
-first argument: NAME(RULE,KEY=VALUE,…). A pre-aggregator (nnm, bucketing, clipping) changes the rows \
-that RULE sees; ctma averages the rows nearest to RULE's result. Rules compose to a depth of 16, and \
-no composition makes a copy of the matrix. Reads are passes over the matrix or over a part of its rows.";
-
 const EXAMPLES: [(&str, &str); 2] = [
     (
         "ctma(nnm(cwtm(f=3),f=3),f=3)",
@@ -65,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         describe(&mut text, entry);
         text.push('\n');
     }
-    paragraph(&mut text, "", COMPOSITION, 0);
+    paragraph(&mut text, "", &composition(), 0);
     text.push_str("\nExamples\n");
     for (rule, meaning) in EXAMPLES {
         text.push_str(&format!("  {rule}\n"));
@@ -88,6 +82,18 @@ fn listed(entry: &Entry) -> Listed {
         weights: entry.weights,
         source: entry.source,
     }
+}
+
+fn composition() -> String {
+    let wrapping = catalogue().iter().filter(|entry| entry.wraps);
+    let names: Vec<_> = wrapping.map(|entry| entry.name).collect();
+    format!(
+        "A rule is written NAME or NAME(KEY=VALUE,…). These wrap a rule, which is their first \
+         argument, NAME(RULE,KEY=VALUE,…): {}. ctma averages the rows nearest to RULE's result, the \
+         others change the rows that RULE sees. Rules compose to a depth of 16, and no composition \
+         makes a copy of the matrix. Reads are passes over the matrix or over some of its rows.",
+        names.join(", ")
+    )
 }
 
 fn describe(text: &mut String, entry: &Entry) {

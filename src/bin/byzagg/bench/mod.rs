@@ -201,7 +201,10 @@ struct Contender {
 }
 
 impl Bench<'_> {
-    fn measure<T: OutputElement>(&self, mut copy: Option<&mut copy::Copy>) -> Outcome<Vec<Measured>> {
+    fn measure<T: OutputElement>(
+        &self,
+        mut copy: Option<&mut copy::Copy>,
+    ) -> Outcome<Vec<Measured>> {
         let (mut x, mut out) = self.allocate::<T>()?;
         gaussian::fill(&mut x, SEED);
         let x = Block::new(&x, self.n, self.d)?;
