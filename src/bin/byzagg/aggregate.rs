@@ -40,7 +40,12 @@ pub struct Arguments {
     device: String,
 
     /// The number of the training step, on which bucketing's permutation depends
-    #[arg(long, default_value_t = 0, value_name = "S")]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "S",
+        allow_negative_numbers = true
+    )]
     step: u64,
 
     /// Write who was kept or cut, and why, as JSON

@@ -102,7 +102,7 @@ fn usage(error: &clap::Error) -> Outcome {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !is_hint(line))
         .collect();
-    let said = said.join(" ");
+    let said = said.join(" ").replace(" tip: ", "; tip: ");
     let said = said.strip_prefix("error: ").unwrap_or(&said);
     let typed = std::env::args_os().nth(1).unwrap_or_default();
     let command = match Arguments::command().find_subcommand(&typed) {

@@ -452,4 +452,20 @@ mod tests {
             assert!(parse(&whole[..end]).is_err(), "{}", &whole[..end]);
         }
     }
+
+    #[test]
+    fn a_change_after_opening_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let mut bytes = vector_header(DType::F32, 2);
+        bytes.extend([0; 8]);
+        fs::write(&path, &bytes).unwrap();
+        let npy = Npy::open(&path).unwrap();
+        assert_eq!(npy.elements::<f32>(), [0.0; 2]);
+        npy.check_unchanged().unwrap();
+        bytes.push(0);
+        fs::write(&path, &bytes).unwrap();
+        let failure = npy.check_unchanged().unwrap_err().to_string();
+        assert!(failure.contains("changed while it was read"), "{failure}");
+    }
 }
