@@ -24,6 +24,7 @@ fn copies(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(2 * bytes as u64));
     group.bench_function(format!("{} MiB, {threads} threads", bytes >> 20), |b| {
         let mut copy = copy::Copy::new(bytes, threads).expect("threads can be started");
+        assert_eq!(copy.bytes(), 2 * bytes);
         b.iter(|| copy.run());
     });
     group.finish();

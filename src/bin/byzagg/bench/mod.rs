@@ -340,3 +340,43 @@ fn progress(steps: usize, n: usize, d: usize) -> ProgressBar {
     bar.set_message(format!("{n} × {d}"));
     bar
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_the_kernel_writes_them() {
+        assert_eq!(machine::parse_size("107520K"), Some(107_520 << 10));
+        assert_eq!(machine::parse_size("32M"), Some(32 << 20));
+        assert_eq!(machine::parse_size("4096"), Some(4096));
+        assert_eq!(machine::parse_size("KM"), None);
+    }
+
+    #[test]
+    fn counts_as_people_write_them() {
+        assert_eq!(count("1e6"), Ok(1_000_000));
+        assert_eq!(count("1_000"), Ok(1000));
+        for wrong in ["", "0", "-1", "1.5", "nan", "inf", "1e300", "ten"] {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn gaussian_numbers_are_normal_and_seeded() {
+        let mut x = vec![0.0f32; 100_001];
+        gaussian::fill(&mut x, SEED);
+        let mut again = vec![0.0f32; 100_001];
+        gaussian::fill(&mut again, SEED);
+        assert_eq!(x, again);
+        let count = x.len() as f64;
+        let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+        let square = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / count;
+        let inside = x.iter().filter(|x| x.abs() < 1.0).count() as f64 / count;
+        assert!(
+            mean.abs() < 0.02 && (square - 1.0).abs() < 0.03,
+            "{mean} {square}"
+        );
+        assert!((inside - 0.6827).abs() < 0.01, "{inside}");
+    }
+}
