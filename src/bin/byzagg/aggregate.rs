@@ -136,13 +136,13 @@ fn destinations(arguments: &Arguments) -> Outcome<(Destination, Option<Destinati
     let written = [("OUTPUT", Some(&output)), ("the report", report.as_ref())];
     for (writing, destination) in written {
         for (reading, path) in read {
-            if let (Some(destination), Some(path)) = (destination, path) {
-                if destination.is(path) {
-                    return Err(Failure::of(
-                        path,
-                        format!("{writing} would overwrite {reading}"),
-                    ));
-                }
+            if let (Some(destination), Some(path)) = (destination, path)
+                && destination.is(path)
+            {
+                return Err(Failure::of(
+                    path,
+                    format!("{writing} would overwrite {reading}"),
+                ));
             }
         }
     }

@@ -27,7 +27,7 @@ use failure::{Failure, Outcome};
     name = "byzagg",
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0, or 2 with one line on stderr. After an error no file was written."
+    after_help = "Exit status: 0, or 2 with one line on stderr. A file is written whole or not at all."
 )]
 struct Arguments {
     #[command(subcommand)]

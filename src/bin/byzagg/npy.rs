@@ -208,10 +208,9 @@ fn element_size(descr: &str) -> Result<usize, String> {
     if cfg!(target_endian = "big") {
         return Err("reading .npy files needs a little-endian machine".into());
     }
-    if descr.starts_with('>') {
+    if let Some(kind) = descr.strip_prefix('>') {
         return Err(format!(
-            "big-endian elements ({descr:?}) can't be read: convert them, as with x.astype('<{}')",
-            &descr[1..]
+            "big-endian elements ({descr:?}) can't be read: convert them, as with x.astype('<{kind}')"
         ));
     }
     let kind = descr.strip_prefix(['<', '|']).unwrap_or(descr);
