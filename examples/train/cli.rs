@@ -44,7 +44,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 32, value_parser = count)]
     pub batch: usize,
     /// Learning rate
-    #[arg(long, default_value_t = 0.3, value_name = "RATE", value_parser = positive)]
+    #[arg(long, default_value_t = 0.3, value_name = "RATE", allow_negative_numbers = true, value_parser = positive)]
     pub lr: f64,
     /// Worker momentum β, in m ← βm + (1−β)g
     #[arg(long, default_value_t = 0.9, value_name = "BETA", value_parser = share)]
