@@ -11,14 +11,15 @@ use crate::attack::Attack;
 use crate::{Failure, Result};
 
 /// What is compared by default; `{f}` is the number of Byzantine workers.
-const RULES: &str = "mean,median,cwtm(f={f}),krum(f={f}),rfa,ctma(median,f={f}),nnm(cwtm(f={f}),f={f}),nnm(krum(f={f}),f={f})";
+const RULES: &str = "mean,median,cwtm(f={f}),krum(f={f}),rfa,ctma(median,f={f}),\
+    nnm(cwtm(f={f}),f={f}),nnm(krum(f={f}),f={f})";
 
 /// Trains a classifier of images with Byzantine workers among the honest, once for each rule and
 /// attack, and compares the accuracies.
 #[derive(Parser, Debug)]
 #[command(name = "train")]
 pub struct Arguments {
-    /// Folder with MNIST or Fashion-MNIST in IDX files, plain or .gz [default: 1797 digits that ship with the example]
+    /// Folder with MNIST or Fashion-MNIST in IDX files, plain or .gz [default: 1797 digits, shipped]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Workers, n
@@ -28,7 +29,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 4, value_name = "F")]
     pub byzantine: usize,
     /// Steps of each training
-    #[arg(long, default_value_t = 300, value_parser = count)]
+    #[arg(long, default_value_t = 400, value_parser = count)]
     pub steps: usize,
     /// Rule expressions, separated by commas; {f} stands for the number of Byzantine workers
     #[arg(long, default_value = RULES)]
@@ -43,13 +44,13 @@ pub struct Arguments {
     #[arg(long, default_value_t = 32, value_parser = count)]
     pub batch: usize,
     /// Learning rate
-    #[arg(long, default_value_t = 0.5, value_name = "RATE", value_parser = positive)]
+    #[arg(long, default_value_t = 0.3, value_name = "RATE", allow_negative_numbers = true, value_parser = positive)]
     pub lr: f64,
     /// Worker momentum β, in m ← βm + (1−β)g
     #[arg(long, default_value_t = 0.9, value_name = "BETA", value_parser = share)]
     pub momentum: f64,
     /// Share of the images that is dealt out sorted by label
-    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
+    #[arg(long, default_value_t = 0.7, value_name = "SHARE", value_parser = share)]
     pub heterogeneity: f64,
     /// Neurons in the hidden layer
     #[arg(long, default_value_t = 64, value_parser = count)]

@@ -77,7 +77,7 @@ impl From<candle_core::Error> for Failure {
 }
 
 fn main() -> ExitCode {
-    restart();
+    use_threads();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -87,19 +87,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// candle asks for the number of threads at every matrix product, and without this variable it reads
-/// /proc/cpuinfo for the answer, which takes longer than our products. A process can't set its own
-/// environment in safe Rust, so the program starts itself once more.
-fn restart() {
-    const VARIABLE: &str = "RAYON_NUM_THREADS";
-    let (None, Ok(program)) = (env::var_os(VARIABLE), env::current_exe()) else {
+/// candle asks for the number of threads at every matrix product: unless this variable answers, it
+/// reads /proc/cpuinfo, which takes longer than our products, and with more than one its threads get in
+/// the way of the workers', which run in parallel already. A process can't set its own environment in
+/// safe Rust, so the program starts itself once more: one thread for candle, all for rayon's pool.
+fn use_threads() {
+    const CANDLE: &str = "RAYON_NUM_THREADS";
+    const WORKERS: &str = "TRAIN_THREADS";
+    let number = |variable| env::var(variable).ok()?.parse::<usize>().ok();
+    if let Some(threads) = number(WORKERS) {
+        // Should it fail, rayon starts a pool of its own.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global().ok();
         return;
-    };
-    let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
-    let child = Command::new(program)
-        .args(env::args_os().skip(1))
-        .env(VARIABLE, threads.to_string())
-        .status();
+    }
+    let available = || thread::available_parallelism().map_or(1, |threads| threads.get());
+    let threads = number(CANDLE).unwrap_or_else(available);
+    let child = env::current_exe().and_then(|program| {
+        Command::new(program)
+            .args(env::args_os().skip(1))
+            .envs([(CANDLE, "1"), (WORKERS, &threads.to_string())])
+            .status()
+    });
     // If it could not start, this process does the work, only slower.
     if let Ok(status) = child {
         process::exit(status.code().unwrap_or(1));
