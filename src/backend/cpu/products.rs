@@ -61,9 +61,9 @@ impl Products<'_> {
             else {
                 return;
             };
-            for (sums, &a) in sums.iter_mut().zip(a) {
-                for (sum, &b) in sums.iter_mut().zip(b) {
-                    *sum = s.fma(a, b, *sum);
+            for p in 0..P {
+                for q in 0..Q {
+                    sums[p][q] = s.fma(a[p], b[q], sums[p][q]);
                 }
             }
         }
