@@ -6,7 +6,7 @@ use super::scratch::{Scratch, Sizes};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::Isa;
 use super::sums::{Distances, SumRows, SumTile, TileRowIsFinite};
-use super::tile::{Line, LoadTile, Span};
+use super::tile::{Ahead, Line, LoadTile, Span};
 use super::weighted::{self, Weighted};
 use super::{Context, WriteResult};
 use crate::Shape;
@@ -140,13 +140,14 @@ impl ColumnsPlan {
     ) {
         self.prepare(region, partial, scratch);
         let streams = matches!(self.how, How::Sum) && self.mixing.is_none() && self.measured == 0;
-        for span in self.segments.spans(segment, self.tile) {
+        let mut spans = self.segments.spans(segment, self.tile).peekable();
+        while let Some(span) = spans.next() {
             let width = span.width();
             let Scratch { terms, sums, result, .. } = scratch;
             let direct =
                 streams && isa.run(SumRows { data, span: &span, terms, sums, result });
             if !direct {
-                self.tile(isa, data, &span, scratch);
+                self.tile(isa, data, &span, spans.peek(), scratch);
                 self.measure(isa, width, partial, scratch);
             }
             isa.run(WriteResult { sink: &mut sink, result: &scratch.result, width });
@@ -201,11 +202,19 @@ impl ColumnsPlan {
     }
 
     /// Loads a tile, mixes it and computes the statistic.
-    fn tile(&self, isa: Isa, data: &Data<'_>, span: &Span, scratch: &mut Scratch) {
-        let Scratch { tile, mixed, other, keys, values, result, mixings, weights, terms, needed, .. } =
-            scratch;
+    fn tile(
+        &self,
+        isa: Isa,
+        data: &Data<'_>,
+        span: &Span,
+        next: Option<&Span>,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { tile, mixed, other, keys, values, result, mixings, .. } = scratch;
+        let Scratch { weights, terms, needed, ahead, .. } = scratch;
         let height = span.lines();
         let needed = &needed[..self.n];
+        let ahead = Ahead::new(data, next, needed, ahead);
         let tile = &mut tile[..height * self.n];
         isa.run(LoadTile { data, span, needed, missing: f32::INFINITY, rows: self.n, tile });
         let tile = &*tile;
@@ -223,7 +232,7 @@ impl ColumnsPlan {
         let (rows, result) = (self.rows, &mut result[..height]);
         match &self.how {
             How::Sum => isa.run(SumTile { terms, tile, rows, result }),
-            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result }),
+            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result, ahead }),
             How::Weighted(network) => isa.run(Weighted {
                 finish: weighted::Finish::new(self.step.statistic, rows, weights.total),
                 comparators: network.comparators(),

@@ -5,7 +5,7 @@
 
 use super::policy::GROUP;
 use super::simd::{Isa, Kernel, Simd};
-use super::tile::{Line, vectors};
+use super::tile::{Ahead, Line, vectors};
 use crate::network::straight::{self, MinMax, Rows, Straight, Visitor, Wires};
 use crate::network::{Comparator, Network};
 use crate::plan::{Ties, Trim};
@@ -195,6 +195,7 @@ pub(super) struct On<'a> {
     pub rows: usize,
     pub work: &'a mut [Line],
     pub result: &'a mut [Line],
+    pub ahead: Ahead<'a>,
 }
 
 struct Dispatch<'a> {
@@ -245,17 +246,6 @@ impl<V: Copy, const N: usize> Rows<V> for Strip<'_, V, N> {
     }
 }
 
-#[inline(always)]
-fn each_strip<'a, S: Simd, const N: usize>(
-    on: On<'a>,
-) -> impl Iterator<Item = (Strip<'a, S::F, N>, &'a mut S::F)> {
-    let tile: &[S::F] = bytemuck::cast_slice(on.tile);
-    let result = vectors::<S>(on.result);
-    tile.chunks_exact(on.rows).zip(result).filter_map(|(strip, result)| {
-        strip.first_chunk().map(|strip| (Strip(strip), result))
-    })
-}
-
 struct Median<'a, const N: usize> {
     ties: Ties,
     on: On<'a>,
@@ -269,8 +259,12 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (strip, result) in each_strip::<S, N>(self.on) {
-            let [low, high] = Wires::median(Lanes(s), strip);
+        let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
+        let results = vectors::<S>(self.on.result);
+        for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
+            
+            let Some(strip) = strip.first_chunk::<N>() else { return };
+            let [low, high] = Wires::median(Lanes(s), Strip(strip));
             *result = if N % 2 == 1 { low } else { median(s, self.ties, low, high) };
         }
     }
@@ -289,8 +283,12 @@ where
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for (strip, result) in each_strip::<S, N>(self.on) {
-            let sorted = Wires::sort(Lanes(s), strip);
+        let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
+        let results = vectors::<S>(self.on.result);
+        for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
+            
+            let Some(strip) = strip.first_chunk::<N>() else { return };
+            let sorted = Wires::sort(Lanes(s), Strip(strip));
             *result = self.finish.of(s, N, #[inline(always)] |k| sorted[k]);
         }
     }
@@ -312,7 +310,12 @@ impl Kernel for Interpreted<'_> {
         let (work, _) = vectors::<S>(self.on.work).as_chunks_mut::<GROUP>();
         let work = &mut work[..self.n];
         let results = vectors::<S>(self.on.result).chunks_mut(GROUP);
-        for (strips, results) in tile.chunks(GROUP * self.on.rows).zip(results) {
+        for (group, (strips, results)) in
+            tile.chunks(GROUP * self.on.rows).zip(results).enumerate()
+        {
+            for k in 0..GROUP {
+                self.on.ahead.strip(s, group * GROUP + k);
+            }
             for (k, strip) in strips.chunks_exact(self.on.rows).enumerate() {
                 for (wire, &x) in work.iter_mut().zip(strip) {
                     wire[k] = x;

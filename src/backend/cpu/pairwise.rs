@@ -6,7 +6,7 @@ use super::products::Products;
 use super::scratch::{Scratch, Sizes, Weights};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
-use super::tile::{Line, LoadTile, RowIsFinite, Span, vectors};
+use super::tile::{Ahead, Line, LoadTile, RowIsFinite, Span, vectors};
 use super::weighted::{self, Weighted};
 use super::Context;
 use crate::Shape;
@@ -89,7 +89,7 @@ impl PairwisePlan {
         scratch: &mut Scratch,
     ) {
         let (sums, classes) = partial.split_at_mut(self.rows * self.rows);
-        let Scratch { tile, result, keys, values, weights: integers, .. } = scratch;
+        let Scratch { tile, result, keys, values, weights: integers, ahead, .. } = scratch;
         if let Some(weights) = weights {
             integers.fill(weights);
             for (class, &weight) in classes.iter_mut().zip(weights) {
@@ -97,11 +97,12 @@ impl PairwisePlan {
             }
         }
         let needed = weights.map_or(&[][..], |_| &integers.positive);
-        for span in self.segments.spans(segment, self.tile) {
+        let mut spans = self.segments.spans(segment, self.tile).peekable();
+        while let Some(span) = spans.next() {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
             isa.run(LoadTile { data, span: &span, needed, missing: 0.0, rows: self.rows, tile });
-            let on = On { tile, rows: self.rows, work: keys, result };
+            let on = On { tile, rows: self.rows, work: keys, result, ahead: Ahead::new(data, spans.peek(), needed, ahead) };
             match &self.network {
                 None => self.order.run(isa, on),
                 Some(network) => {

@@ -139,6 +139,47 @@ pub(super) fn no_nan<S: Simd>(s: S, x: S::F) -> S::F {
     s.min(x, s.splat(f32::INFINITY))
 }
 
+/// The lines of memory that the next tile comes from: kernels ask for them while they compute.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead<'a> {
+    /// Where each row of the next tile starts; empty if that is not known.
+    rows: &'a [usize],
+    element: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// For the rows of a span that lie one after the other in memory.
+    pub fn new(data: &Data<'_>, span: Option<&Span>, needed: &[bool], rows: &'a mut Vec<usize>) -> Self {
+        rows.clear();
+        let Some(span) = span else { return Ahead { rows, element: 1 } };
+        let element = for_element!(data, blocks => {
+            let block = &blocks.as_slice()[span.block];
+            let needed = (0..block.n()).filter(|&row| needed.get(row).is_none_or(|&needed| needed));
+            let sources = needed.filter_map(|row| contiguous(block, row, span.columns.clone()));
+            rows.extend(sources.map(|source| source.as_ptr() as usize));
+            element_size(block)
+        });
+        Ahead { rows, element }
+    }
+
+    pub fn nothing() -> Self {
+        Ahead { rows: &[], element: 1 }
+    }
+
+    /// Asks for a strip of the next tile.
+    #[inline(always)]
+    pub fn strip<S: Simd>(&self, s: S, strip: usize) {
+        let offset = strip * S::LANES * self.element;
+        for &row in self.rows {
+            s.prefetch(row.wrapping_add(offset));
+        }
+    }
+}
+
+fn element_size<T>(_: &Block<'_, T>) -> usize {
+    size_of::<T>()
+}
+
 /// Loads a span as a tile.
 pub(super) struct LoadTile<'a, 'x> {
     pub data: &'a Data<'x>,
