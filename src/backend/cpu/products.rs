@@ -61,9 +61,9 @@ impl Products<'_> {
             else {
                 return;
             };
-            for (sums, &a) in sums.iter_mut().zip(a) {
-                for (sum, &b) in sums.iter_mut().zip(b) {
-                    *sum = s.fma(a, b, *sum);
+            for p in 0..P {
+                for q in 0..Q {
+                    sums[p][q] = s.fma(a[p], b[q], sums[p][q]);
                 }
             }
         }
@@ -83,9 +83,7 @@ impl Products<'_> {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let mut sums = [[s.splat(0.0); P]; P];
         for strip in tile.chunks_exact(self.rows) {
-            let Some(a) = strip[i..].first_chunk::<P>() else {
-                return;
-            };
+            let Some(a) = strip[i..].first_chunk::<P>() else { return };
             for p in 0..P {
                 for q in p..P {
                     sums[p][q] = s.fma(a[p], a[q], sums[p][q]);

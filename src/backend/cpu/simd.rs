@@ -173,13 +173,16 @@ mod x86 {
         )*};
     }
 
-    /// AVX-512 F.
+    /// AVX-512 F, with VL and DQ: else the upper 16 registers are closed to half-width instructions.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Avx512(());
 
     impl Avx512 {
         pub fn new() -> Option<Self> {
-            is_x86_feature_detected!("avx512f").then_some(Avx512(()))
+            let has = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq");
+            has.then_some(Avx512(()))
         }
     }
 
@@ -197,12 +200,12 @@ mod x86 {
         }
 
         fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma,f16c")]
             fn inner<K: Kernel>(s: Avx512, kernel: K) -> K::Output {
                 kernel.run(s)
             }
-            // SAFETY: `self` exists only where the processor has AVX-512 F; every such processor
-            // has AVX2, FMA and F16C.
+            // SAFETY: `self` exists only where `new` has seen AVX-512 F, VL and DQ; every processor
+            // with these has AVX2, FMA and F16C.
             unsafe { inner(self, kernel) }
         }
 
