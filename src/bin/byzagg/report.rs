@@ -112,7 +112,7 @@ impl<'a> Document<'a> {
             step: ran.step,
             device: DeviceUse {
                 name: device.to_string(),
-                backend: backend(device),
+                backend: device.backend(),
                 instructions: cpu(device).map(|(instructions, _)| instructions),
                 threads: cpu(device).map(|(_, threads)| threads),
                 dispatches: prepared.dispatches(),
@@ -141,14 +141,6 @@ fn describe((i, worker): (usize, &Worker)) -> WorkerUse {
         share: worker.share.map(Number),
         distance: worker.distance.map(Number),
         score: worker.score.map(Number),
-    }
-}
-
-/// Which backend a device belongs to.
-pub fn backend(device: &Device) -> &'static str {
-    match device {
-        Device::Cpu(_) => "cpu",
-        _ => "other",
     }
 }
 
