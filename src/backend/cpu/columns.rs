@@ -6,7 +6,7 @@ use super::scratch::{Scratch, Sizes};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::Isa;
 use super::sums::{Distances, SumRows, SumTile, TileRowIsFinite};
-use super::tile::{Ahead, Line, LoadTile, Span};
+use super::tile::{Line, LoadTile, Span};
 use super::weighted::{self, Weighted};
 use super::{Context, WriteResult};
 use crate::Shape;
@@ -140,14 +140,13 @@ impl ColumnsPlan {
     ) {
         self.prepare(region, partial, scratch);
         let streams = matches!(self.how, How::Sum) && self.mixing.is_none() && self.measured == 0;
-        let mut spans = self.segments.spans(segment, self.tile).peekable();
-        while let Some(span) = spans.next() {
+        for span in self.segments.spans(segment, self.tile) {
             let width = span.width();
             let Scratch { terms, sums, result, .. } = scratch;
             let direct =
                 streams && isa.run(SumRows { data, span: &span, terms, sums, result });
             if !direct {
-                self.tile(isa, data, &span, spans.peek(), scratch);
+                self.tile(isa, data, &span, scratch);
                 self.measure(isa, width, partial, scratch);
             }
             isa.run(WriteResult { sink: &mut sink, result: &scratch.result, width });
@@ -156,8 +155,7 @@ impl ColumnsPlan {
 
     /// Matrices, weights, and which rows of X are to be read.
     fn prepare(&self, region: &[f64], partial: &mut [f64], scratch: &mut Scratch) {
-        let Scratch { mixings, weights, terms, needed, .. } = scratch;
-        let needed = &mut needed[..self.n];
+        let Scratch { mixings, weights, terms, needed, tile, .. } = scratch;
         if let Some(slot) = self.step.weights {
             weights.fill(&region[slot.range()]);
         }
@@ -167,16 +165,18 @@ impl ColumnsPlan {
                 mixings[index].fill(&region[slot.range()]);
             }
         }
-        match (self.mixing, self.step.weights) {
-            (Some(index), _) => {
-                needed.fill(self.measured > 0 && of_other.is_none());
-                mixings[index].used().for_each(|row| needed[row] = true);
-            }
-            (None, Some(_)) => needed.copy_from_slice(&weights.positive),
-            (None, None) => needed.fill(true),
-        }
-        if let Some(index) = self.other {
-            mixings[index].used().for_each(|row| needed[row] = true);
+        needed.clear();
+        needed.extend((0..self.n).filter(|&row| {
+            let of_x = match (self.mixing, self.step.weights) {
+                (Some(index), _) => mixings[index].uses(row) || self.measured > 0 && of_other.is_none(),
+                (None, Some(_)) => weights.positive[row],
+                (None, None) => true,
+            };
+            of_x || self.other.is_some_and(|index| mixings[index].uses(row))
+        }));
+        if needed.len() < self.n {
+            // What is not read must be something, of weight or coefficient 0.
+            tile.fill(Line::INFINITY);
         }
         terms.clear();
         match self.step.weights {
@@ -191,7 +191,7 @@ impl ColumnsPlan {
         let (_, classes) = partial.split_at_mut(self.measured);
         for (row, class) in classes.iter_mut().enumerate() {
             let is_read = match of_other {
-                None => needed[row],
+                None => needed.binary_search(&row).is_ok(),
                 Some(_) if self.other.is_some() => true,
                 Some(_) => self.step.weights.is_none() || weights.positive[row],
             };
@@ -202,21 +202,12 @@ impl ColumnsPlan {
     }
 
     /// Loads a tile, mixes it and computes the statistic.
-    fn tile(
-        &self,
-        isa: Isa,
-        data: &Data<'_>,
-        span: &Span,
-        next: Option<&Span>,
-        scratch: &mut Scratch,
-    ) {
+    fn tile(&self, isa: Isa, data: &Data<'_>, span: &Span, scratch: &mut Scratch) {
         let Scratch { tile, mixed, other, keys, values, result, mixings, .. } = scratch;
-        let Scratch { weights, terms, needed, ahead, .. } = scratch;
+        let Scratch { weights, terms, needed, .. } = scratch;
         let height = span.lines();
-        let needed = &needed[..self.n];
-        let ahead = Ahead::new(data, next, needed, ahead);
         let tile = &mut tile[..height * self.n];
-        isa.run(LoadTile { data, span, needed, missing: f32::INFINITY, rows: self.n, tile });
+        isa.run(LoadTile { data, span, needed, rows: self.n, tile });
         let tile = &*tile;
         if let Some(index) = self.other {
             mixings[index].run(isa, tile, &mut other[..height * self.measured]);
@@ -232,7 +223,7 @@ impl ColumnsPlan {
         let (rows, result) = (self.rows, &mut result[..height]);
         match &self.how {
             How::Sum => isa.run(SumTile { terms, tile, rows, result }),
-            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result, ahead }),
+            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result }),
             How::Weighted(network) => isa.run(Weighted {
                 finish: weighted::Finish::new(self.step.statistic, rows, weights.total),
                 comparators: network.comparators(),

@@ -61,11 +61,11 @@ impl CombinePlan {
         scratch: &mut Scratch,
     ) {
         let Scratch { terms, needed, sums, result, tile, .. } = scratch;
-        let needed = &mut needed[..self.n];
         terms.clear();
+        needed.clear();
         for (row, &coefficient) in coefficients.iter().enumerate() {
-            needed[row] = coefficient != 0.0;
-            if needed[row] {
+            if coefficient != 0.0 {
+                needed.push(row);
                 terms.push((row, coefficient));
             }
         }
@@ -78,7 +78,7 @@ impl CombinePlan {
             for span in span.parts(self.tile) {
                 let (rows, width) = (self.n, span.width());
                 let tile = &mut tile[..span.lines() * rows];
-                isa.run(LoadTile { data, span: &span, needed, missing: 0.0, rows, tile });
+                isa.run(LoadTile { data, span: &span, needed, rows, tile });
                 isa.run(SumTile { terms, tile, rows, result: &mut result[..span.lines()] });
                 isa.run(WriteResult { sink: &mut sink, result, width });
             }

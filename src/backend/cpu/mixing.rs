@@ -83,9 +83,9 @@ impl Mixing {
         }
     }
 
-    /// Rows of X that are used.
-    pub fn used(&self) -> impl Iterator<Item = usize> + '_ {
-        self.used.iter().map(|&j| j as usize)
+    /// Is a row of X used?
+    pub fn uses(&self, row: usize) -> bool {
+        self.used.binary_search(&(row as u32)).is_ok()
     }
 
     /// Mixes the first `inputs` rows of a tile of that many rows.

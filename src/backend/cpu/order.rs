@@ -5,7 +5,7 @@
 
 use super::policy::GROUP;
 use super::simd::{Isa, Kernel, Simd};
-use super::tile::{Ahead, Line, vectors};
+use super::tile::{Line, vectors};
 use crate::network::straight::{self, MinMax, Rows, Straight, Visitor, Wires};
 use crate::network::{Comparator, Network};
 use crate::plan::{Ties, Trim};
@@ -195,7 +195,6 @@ pub(super) struct On<'a> {
     pub rows: usize,
     pub work: &'a mut [Line],
     pub result: &'a mut [Line],
-    pub ahead: Ahead<'a>,
 }
 
 struct Dispatch<'a> {
@@ -261,8 +260,7 @@ where
     fn run<S: Simd>(self, s: S) {
         let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
         let results = vectors::<S>(self.on.result);
-        for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
-            
+        for (strip, result) in tile.chunks_exact(self.on.rows).zip(results) {
             let Some(strip) = strip.first_chunk::<N>() else { return };
             let [low, high] = Wires::median(Lanes(s), Strip(strip));
             *result = if N % 2 == 1 { low } else { median(s, self.ties, low, high) };
@@ -285,8 +283,7 @@ where
     fn run<S: Simd>(self, s: S) {
         let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
         let results = vectors::<S>(self.on.result);
-        for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
-            
+        for (strip, result) in tile.chunks_exact(self.on.rows).zip(results) {
             let Some(strip) = strip.first_chunk::<N>() else { return };
             let sorted = Wires::sort(Lanes(s), Strip(strip));
             *result = self.finish.of(s, N, #[inline(always)] |k| sorted[k]);
@@ -310,12 +307,7 @@ impl Kernel for Interpreted<'_> {
         let (work, _) = vectors::<S>(self.on.work).as_chunks_mut::<GROUP>();
         let work = &mut work[..self.n];
         let results = vectors::<S>(self.on.result).chunks_mut(GROUP);
-        for (group, (strips, results)) in
-            tile.chunks(GROUP * self.on.rows).zip(results).enumerate()
-        {
-            for k in 0..GROUP {
-                self.on.ahead.strip(s, group * GROUP + k);
-            }
+        for (strips, results) in tile.chunks(GROUP * self.on.rows).zip(results) {
             for (k, strip) in strips.chunks_exact(self.on.rows).enumerate() {
                 for (wire, &x) in work.iter_mut().zip(strip) {
                     wire[k] = x;

@@ -6,7 +6,7 @@ use super::products::Products;
 use super::scratch::{Scratch, Sizes, Weights};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
-use super::tile::{Ahead, Line, LoadTile, RowIsFinite, Span, vectors};
+use super::tile::{Line, LoadTile, RowIsFinite, Span, vectors};
 use super::weighted::{self, Weighted};
 use super::Context;
 use crate::Shape;
@@ -89,20 +89,24 @@ impl PairwisePlan {
         scratch: &mut Scratch,
     ) {
         let (sums, classes) = partial.split_at_mut(self.rows * self.rows);
-        let Scratch { tile, result, keys, values, weights: integers, ahead, .. } = scratch;
+        let Scratch { tile, result, keys, values, weights: integers, needed, .. } = scratch;
         if let Some(weights) = weights {
             integers.fill(weights);
             for (class, &weight) in classes.iter_mut().zip(weights) {
                 *class = if weight == 0.0 { CLASS_BAD } else { CLASS_FINITE };
             }
         }
-        let needed = weights.map_or(&[][..], |_| &integers.positive);
-        let mut spans = self.segments.spans(segment, self.tile).peekable();
-        while let Some(span) = spans.next() {
+        needed.clear();
+        needed.extend((0..self.n).filter(|&row| weights.is_none_or(|weights| weights[row] > 0.0)));
+        if needed.len() < self.n {
+            // What is not read must be something, of weight 0.
+            tile.fill(Line::INFINITY);
+        }
+        for span in self.segments.spans(segment, self.tile) {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
-            isa.run(LoadTile { data, span: &span, needed, missing: 0.0, rows: self.rows, tile });
-            let on = On { tile, rows: self.rows, work: keys, result, ahead: Ahead::new(data, spans.peek(), needed, ahead) };
+            isa.run(LoadTile { data, span: &span, needed, rows: self.rows, tile });
+            let on = On { tile, rows: self.rows, work: keys, result };
             match &self.network {
                 None => self.order.run(isa, on),
                 Some(network) => {

@@ -56,10 +56,8 @@ pub(super) struct Scratch {
     pub weights: Weights,
     /// Coefficients of a sum of rows.
     pub terms: Vec<Term>,
-    /// Which rows of X are read.
-    pub needed: Vec<bool>,
-    /// Where the rows of the next tile are.
-    pub ahead: Vec<usize>,
+    /// The rows of X that are read.
+    pub needed: Vec<usize>,
     /// A number for each row.
     pub distances: Vec<f32>,
 }
@@ -82,8 +80,7 @@ impl Scratch {
                 total: 0,
             },
             terms: Vec::with_capacity(rows),
-            needed: vec![false; rows],
-            ahead: Vec::with_capacity(rows),
+            needed: Vec::with_capacity(rows),
             distances: vec![0.0; rows],
         }
     }
@@ -91,7 +88,7 @@ impl Scratch {
     pub fn bytes(&self) -> usize {
         let tiles = [&self.tile, &self.mixed, &self.other, &self.keys, &self.values];
         let lines: usize = tiles.iter().chain(&[&self.result, &self.sums]).map(|v| v.len()).sum();
-        let rows = self.needed.len() * (size_of::<Term>() + size_of::<(i32, f32, usize)>() + 2);
+        let rows = self.needed.capacity() * (size_of::<Term>() + size_of::<(i32, f32, usize)>() + 1);
         lines * size_of::<Line>() + rows + self.mixings.iter().map(Mixing::bytes).sum::<usize>()
     }
 }
