@@ -6,7 +6,7 @@ use super::scratch::{Scratch, Sizes};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::Isa;
 use super::sums::{Distances, SumRows, SumTile, TileRowIsFinite};
-use super::tile::{Ahead, Line, LoadTile, Span};
+use super::tile::{Line, LoadTile, Span};
 use super::weighted::{self, Weighted};
 use super::{Context, WriteResult};
 use crate::Shape;
@@ -69,7 +69,9 @@ impl ColumnsPlan {
         sizes.tile.grow(n * tile);
         sizes.result.grow(tile);
         sizes.rows.grow(n.max(rows).max(other_rows));
-        sizes.mixed.grow(if mixing.is_some() { rows * tile } else { 0 });
+        sizes
+            .mixed
+            .grow(if mixing.is_some() { rows * tile } else { 0 });
         sizes.other.grow(other_rows * tile);
         match &how {
             How::Sum => sizes.sums.grow(2 * tile),
@@ -114,15 +116,27 @@ impl ColumnsPlan {
             let sink;
             (sink, rest) = rest.split_at(self.segments.columns(wave));
             let shared = &*arena;
-            self.segments.run(context, wave, partials, sink, &|segment, partial, sink, scratch| {
-                let region = shared.problem(segment.problem);
-                self.segment(context.isa, data, region, segment, partial, sink, scratch);
-            });
-            let Some(distances) = self.step.distances else { continue };
+            self.segments.run(
+                context,
+                wave,
+                partials,
+                sink,
+                &|segment, partial, sink, scratch| {
+                    let region = shared.problem(segment.problem);
+                    self.segment(context.isa, data, region, segment, partial, sink, scratch);
+                },
+            );
+            let Some(distances) = self.step.distances else {
+                continue;
+            };
             for (problem, segments) in self.segments.problems(wave) {
                 let out = &mut arena.problem_mut(problem)[distances.out.range()];
                 let size = self.segments.partial;
-                finish(self.measured, &partials[segments.start * size..segments.end * size], out);
+                finish(
+                    self.measured,
+                    &partials[segments.start * size..segments.end * size],
+                    out,
+                );
             }
         }
     }
@@ -140,24 +154,44 @@ impl ColumnsPlan {
     ) {
         self.prepare(region, partial, scratch);
         let streams = matches!(self.how, How::Sum) && self.mixing.is_none() && self.measured == 0;
-        let mut spans = self.segments.spans(segment, self.tile).peekable();
-        while let Some(span) = spans.next() {
+        for span in self.segments.spans(segment, self.tile) {
             let width = span.width();
-            let Scratch { terms, sums, result, .. } = scratch;
-            let direct =
-                streams && isa.run(SumRows { data, span: &span, terms, sums, result });
+            let Scratch {
+                terms,
+                sums,
+                result,
+                ..
+            } = scratch;
+            let direct = streams
+                && isa.run(SumRows {
+                    data,
+                    span: &span,
+                    terms,
+                    sums,
+                    result,
+                });
             if !direct {
-                self.tile(isa, data, &span, spans.peek(), scratch);
+                self.tile(isa, data, &span, scratch);
                 self.measure(isa, width, partial, scratch);
             }
-            isa.run(WriteResult { sink: &mut sink, result: &scratch.result, width });
+            isa.run(WriteResult {
+                sink: &mut sink,
+                result: &scratch.result,
+                width,
+            });
         }
     }
 
     /// Matrices, weights, and which rows of X are to be read.
     fn prepare(&self, region: &[f64], partial: &mut [f64], scratch: &mut Scratch) {
-        let Scratch { mixings, weights, terms, needed, .. } = scratch;
-        let needed = &mut needed[..self.n];
+        let Scratch {
+            mixings,
+            weights,
+            terms,
+            needed,
+            tile,
+            ..
+        } = scratch;
         if let Some(slot) = self.step.weights {
             weights.fill(&region[slot.range()]);
         }
@@ -167,23 +201,30 @@ impl ColumnsPlan {
                 mixings[index].fill(&region[slot.range()]);
             }
         }
-        match (self.mixing, self.step.weights) {
-            (Some(index), _) => {
-                needed.fill(self.measured > 0 && of_other.is_none());
-                mixings[index].used().for_each(|row| needed[row] = true);
-            }
-            (None, Some(_)) => needed.copy_from_slice(&weights.positive),
-            (None, None) => needed.fill(true),
-        }
-        if let Some(index) = self.other {
-            mixings[index].used().for_each(|row| needed[row] = true);
+        needed.clear();
+        needed.extend((0..self.n).filter(|&row| {
+            let of_x = match (self.mixing, self.step.weights) {
+                (Some(index), _) => {
+                    mixings[index].uses(row) || self.measured > 0 && of_other.is_none()
+                }
+                (None, Some(_)) => weights.positive[row],
+                (None, None) => true,
+            };
+            of_x || self.other.is_some_and(|index| mixings[index].uses(row))
+        }));
+        if needed.len() < self.n {
+            // What is not read must be something, of weight or coefficient 0.
+            tile.fill(Line::INFINITY);
         }
         terms.clear();
         match self.step.weights {
             None => terms.extend((0..self.rows).map(|row| (row, 1.0 / self.rows as f64))),
             Some(slot) => {
                 let total = f64::from(weights.total);
-                let positive = region[slot.range()].iter().enumerate().filter(|&(_, &w)| w > 0.0);
+                let positive = region[slot.range()]
+                    .iter()
+                    .enumerate()
+                    .filter(|&(_, &w)| w > 0.0);
                 terms.extend(positive.map(|(row, &weight)| (row, weight / total)));
             }
         }
@@ -191,7 +232,7 @@ impl ColumnsPlan {
         let (_, classes) = partial.split_at_mut(self.measured);
         for (row, class) in classes.iter_mut().enumerate() {
             let is_read = match of_other {
-                None => needed[row],
+                None => needed.binary_search(&row).is_ok(),
                 Some(_) if self.other.is_some() => true,
                 Some(_) => self.step.weights.is_none() || weights.positive[row],
             };
@@ -202,21 +243,32 @@ impl ColumnsPlan {
     }
 
     /// Loads a tile, mixes it and computes the statistic.
-    fn tile(
-        &self,
-        isa: Isa,
-        data: &Data<'_>,
-        span: &Span,
-        next: Option<&Span>,
-        scratch: &mut Scratch,
-    ) {
-        let Scratch { tile, mixed, other, keys, values, result, mixings, .. } = scratch;
-        let Scratch { weights, terms, needed, ahead, .. } = scratch;
+    fn tile(&self, isa: Isa, data: &Data<'_>, span: &Span, scratch: &mut Scratch) {
+        let Scratch {
+            tile,
+            mixed,
+            other,
+            keys,
+            values,
+            result,
+            mixings,
+            ..
+        } = scratch;
+        let Scratch {
+            weights,
+            terms,
+            needed,
+            ..
+        } = scratch;
         let height = span.lines();
-        let needed = &needed[..self.n];
-        let ahead = Ahead::new(data, next, needed, ahead);
         let tile = &mut tile[..height * self.n];
-        isa.run(LoadTile { data, span, needed, missing: f32::INFINITY, rows: self.n, tile });
+        isa.run(LoadTile {
+            data,
+            span,
+            needed,
+            rows: self.n,
+            tile,
+        });
         let tile = &*tile;
         if let Some(index) = self.other {
             mixings[index].run(isa, tile, &mut other[..height * self.measured]);
@@ -231,8 +283,21 @@ impl ColumnsPlan {
         };
         let (rows, result) = (self.rows, &mut result[..height]);
         match &self.how {
-            How::Sum => isa.run(SumTile { terms, tile, rows, result }),
-            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result, ahead }),
+            How::Sum => isa.run(SumTile {
+                terms,
+                tile,
+                rows,
+                result,
+            }),
+            How::Order(order) => order.run(
+                isa,
+                On {
+                    tile,
+                    rows,
+                    work: keys,
+                    result,
+                },
+            ),
             How::Weighted(network) => isa.run(Weighted {
                 finish: weighted::Finish::new(self.step.statistic, rows, weights.total),
                 comparators: network.comparators(),
@@ -249,7 +314,9 @@ impl ColumnsPlan {
 
     /// Adds the rows' distances to the tile's result.
     fn measure(&self, isa: Isa, width: usize, partial: &mut [f64], scratch: &mut Scratch) {
-        let Some(distances) = self.step.distances else { return };
+        let Some(distances) = self.step.distances else {
+            return;
+        };
         let height = width.div_ceil(16);
         let rows = self.measured;
         let tile: &[Line] = match distances.rows {
@@ -259,7 +326,12 @@ impl ColumnsPlan {
         };
         let tile = &tile[..height * rows];
         let out = &mut scratch.distances[..rows];
-        isa.run(Distances { tile, rows, result: &scratch.result[..height], out });
+        isa.run(Distances {
+            tile,
+            rows,
+            result: &scratch.result[..height],
+            out,
+        });
         let (sums, classes) = partial.split_at_mut(rows);
         for (row, distance) in out.iter().enumerate() {
             sums[row] += f64::from(*distance);
@@ -278,8 +350,13 @@ fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
     for partial in partials.chunks_exact(2 * rows) {
         let (sums, classes) = out.split_at_mut(rows);
         let (more, of) = partial.split_at(rows);
-        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        classes.iter_mut().zip(of).for_each(|(class, &of)| *class = class.max(of));
+        sums.iter_mut()
+            .zip(more)
+            .for_each(|(sum, more)| *sum += more);
+        classes
+            .iter_mut()
+            .zip(of)
+            .for_each(|(class, &of)| *class = class.max(of));
     }
     let (sums, classes) = out.split_at_mut(rows);
     for (sum, class) in sums.iter_mut().zip(classes) {

@@ -19,7 +19,7 @@ pub(super) fn segments(n: usize, d: usize, partial: usize) -> usize {
 
 /// Columns of a tile for `columns`.
 pub(super) fn columns_tile(rows: usize) -> usize {
-    256
+    128
 }
 
 /// Columns of a tile for `pairwise`: sums in f32 run over this many divided by the lanes.

@@ -17,6 +17,10 @@ use crate::matrix::{Block, Data, Element, Rows};
 #[repr(C, align(64))]
 pub(super) struct Line([f32; 16]);
 
+impl Line {
+    pub const INFINITY: Line = Line([f32::INFINITY; 16]);
+}
+
 /// Scratch memory for a number of f32.
 pub(super) fn lines(floats: usize) -> Vec<Line> {
     vec![Line::zeroed(); floats.div_ceil(16)]
@@ -107,9 +111,11 @@ pub(super) fn contiguous<'a, T: Element>(
     columns: Range<usize>,
 ) -> Option<&'a [T]> {
     match block.rows() {
-        Rows::Strided { data, row_stride, column_stride: 1 } => {
-            Some(&data[row * row_stride..][columns])
-        }
+        Rows::Strided {
+            data,
+            row_stride,
+            column_stride: 1,
+        } => Some(&data[row * row_stride..][columns]),
         Rows::Strided { .. } => None,
         Rows::Separate(rows) => Some(&rows[row][columns]),
     }
@@ -118,9 +124,11 @@ pub(super) fn contiguous<'a, T: Element>(
 #[inline(always)]
 fn element<T: Element>(block: &Block<'_, T>, row: usize, column: usize) -> f32 {
     match block.rows() {
-        Rows::Strided { data, row_stride, column_stride } => {
-            data[row * row_stride + column * column_stride].to_f32()
-        }
+        Rows::Strided {
+            data,
+            row_stride,
+            column_stride,
+        } => data[row * row_stride + column * column_stride].to_f32(),
         Rows::Separate(rows) => rows[row][column].to_f32(),
     }
 }
@@ -139,54 +147,15 @@ pub(super) fn no_nan<S: Simd>(s: S, x: S::F) -> S::F {
     s.min(x, s.splat(f32::INFINITY))
 }
 
-/// The lines of memory that the next tile comes from: kernels ask for them while they compute.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead<'a> {
-    /// Where each row of the next tile starts; empty if that is not known.
-    rows: &'a [usize],
-    element: usize,
-}
-
-impl<'a> Ahead<'a> {
-    /// For the rows of a span that lie one after the other in memory.
-    pub fn new(data: &Data<'_>, span: Option<&Span>, needed: &[bool], rows: &'a mut Vec<usize>) -> Self {
-        rows.clear();
-        let Some(span) = span else { return Ahead { rows, element: 1 } };
-        let element = for_element!(data, blocks => {
-            let block = &blocks.as_slice()[span.block];
-            let needed = (0..block.n()).filter(|&row| needed.get(row).is_none_or(|&needed| needed));
-            let sources = needed.filter_map(|row| contiguous(block, row, span.columns.clone()));
-            rows.extend(sources.map(|source| source.as_ptr() as usize));
-            element_size(block)
-        });
-        Ahead { rows, element }
-    }
-
-    pub fn nothing() -> Self {
-        Ahead { rows: &[], element: 1 }
-    }
-
-    /// Asks for a strip of the next tile.
-    #[inline(always)]
-    pub fn strip<S: Simd>(&self, s: S, strip: usize) {
-        let offset = strip * S::LANES * self.element;
-        for &row in self.rows {
-            s.prefetch(row.wrapping_add(offset));
-        }
-    }
-}
-
-fn element_size<T>(_: &Block<'_, T>) -> usize {
-    size_of::<T>()
-}
-
 /// Loads a span as a tile.
+///
+/// Strip by strip, a line of every row at a time: what the kernels compute on one tile then overlaps
+/// with the prefetching of the next, for which the processor follows all rows at once.
 pub(super) struct LoadTile<'a, 'x> {
     pub data: &'a Data<'x>,
     pub span: &'a Span,
-    /// Which rows to read (empty: all), and what the tile holds in place of the others.
-    pub needed: &'a [bool],
-    pub missing: f32,
+    /// Which rows to read, in order.
+    pub needed: &'a [usize],
     /// Rows of the tile, at least those of the block.
     pub rows: usize,
     pub tile: &'a mut [Line],
@@ -206,43 +175,65 @@ impl LoadTile<'_, '_> {
     fn load<S: Simd, T: Load>(self, s: S, blocks: &[Block<'_, T>]) {
         let block = &blocks[self.span.block];
         let Range { start, end } = self.span.columns;
-        let strips = self.span.lines() * (16 / S::LANES);
-        let tile = &mut vectors::<S>(self.tile)[..strips * self.rows];
-        tile[self.span.width() / S::LANES * self.rows..].fill(s.splat(0.0));
-        let is_needed = |row: usize| self.needed.get(row).is_none_or(|&needed| needed);
-        for row in (0..block.n()).filter(|&row| !is_needed(row)) {
-            tile.iter_mut().skip(row).step_by(self.rows).for_each(|x| *x = s.splat(self.missing));
-        }
-        if let Rows::Strided { data, row_stride, column_stride } = block.rows()
-            && column_stride != 1
-        {
-            let floats: &mut [f32] = bytemuck::cast_slice_mut(tile);
-            let mut copy = |row: usize, column: usize| {
-                let x = data[row * row_stride + column * column_stride].to_f32();
-                let (strip, lane) = ((column - start) / S::LANES, (column - start) % S::LANES);
-                floats[(strip * self.rows + row) * S::LANES + lane] =
-                    if x.is_nan() { f32::INFINITY } else { x };
-            };
-            let rows = (0..block.n()).filter(|&row| is_needed(row));
-            // In the order of memory.
-            if row_stride <= column_stride {
-                (start..end).for_each(|column| rows.clone().for_each(|row| copy(row, column)));
-            } else {
-                rows.for_each(|row| (start..end).for_each(|column| copy(row, column)));
+        let tile = vectors::<S>(self.tile);
+        let mut strips = tile.chunks_exact_mut(self.rows);
+        match block.rows() {
+            Rows::Strided {
+                data,
+                row_stride,
+                column_stride: 1,
+            } => {
+                for column in (start..end).step_by(S::LANES) {
+                    let Some(strip) = strips.next() else { return };
+                    let width = S::LANES.min(end - column);
+                    for &row in self.needed {
+                        strip[row] = load(s, &data[row * row_stride + column..][..width]);
+                    }
+                }
             }
-            return;
-        }
-        for row in (0..block.n()).filter(|&row| is_needed(row)) {
-            let Some(source) = contiguous(block, row, start..end) else { continue };
-            let mut chunks = source.chunks_exact(S::LANES);
-            let mut strips = tile[row..].iter_mut().step_by(self.rows);
-            for (chunk, strip) in chunks.by_ref().zip(strips.by_ref()) {
-                *strip = no_nan(s, T::load(s, chunk));
+            Rows::Separate(sources) => {
+                for column in (start..end).step_by(S::LANES) {
+                    let Some(strip) = strips.next() else { return };
+                    let width = S::LANES.min(end - column);
+                    for &row in self.needed {
+                        strip[row] = load(s, &sources[row][column..][..width]);
+                    }
+                }
             }
-            if let Some(strip) = strips.next() {
-                *strip = load_part(s, chunks.remainder());
+            Rows::Strided {
+                data,
+                row_stride,
+                column_stride,
+            } => {
+                for column in (start..end).step_by(S::LANES) {
+                    let Some(strip) = strips.next() else { return };
+                    let width = S::LANES.min(end - column);
+                    strip.fill(s.splat(0.0));
+                    let lanes: &mut [f32] = bytemuck::cast_slice_mut(strip);
+                    for lane in 0..width {
+                        let column = &data[(column + lane) * column_stride..];
+                        for &row in self.needed {
+                            let x = column[row * row_stride].to_f32();
+                            lanes[row * S::LANES + lane] =
+                                if x.is_nan() { f32::INFINITY } else { x };
+                        }
+                    }
+                }
             }
         }
+        for strip in strips {
+            strip.fill(s.splat(0.0));
+        }
+    }
+}
+
+/// A vector of at most LANES elements.
+#[inline(always)]
+fn load<S: Simd, T: Load>(s: S, from: &[T]) -> S::F {
+    if from.len() == S::LANES {
+        no_nan(s, T::load(s, from))
+    } else {
+        load_part(s, from)
     }
 }
 
@@ -283,7 +274,10 @@ pub(super) struct AllFinite<S: Simd> {
 impl<S: Simd> AllFinite<S> {
     #[inline(always)]
     pub fn new(s: S) -> Self {
-        AllFinite { s, sum: s.splat(0.0) }
+        AllFinite {
+            s,
+            sum: s.splat(0.0),
+        }
     }
 
     #[inline(always)]
