@@ -56,6 +56,8 @@
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
+// `!(x <= limit)` is how NaN is refused.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
 
 #[cfg(not(feature = "cpu"))]
 compile_error!("byzagg needs a backend: enable the feature `cpu`");

@@ -160,18 +160,16 @@ impl Dense<'_> {
                 let mut sums = [[s.splat(0.0); 2]; P];
                 for (coefficients, &j) in coefficients.iter().zip(used) {
                     let (a, b) = (left[j as usize], right[j as usize]);
-                    for i in 0..P {
-                        let c = s.splat(coefficients[i]);
-                        sums[i] = [s.fma(a, c, sums[i][0]), s.fma(b, c, sums[i][1])];
+                    for (sum, &c) in sums.iter_mut().zip(coefficients) {
+                        let c = s.splat(c);
+                        *sum = [s.fma(a, c, sum[0]), s.fma(b, c, sum[1])];
                     }
                 }
                 let height = P.min(rows - block * P);
                 for (k, strip) in mixed.chunks_exact_mut(rows).enumerate() {
                     let out = &mut strip[block * P..][..height];
-                    for i in 0..P {
-                        if let Some(out) = out.get_mut(i) {
-                            *out = no_nan(s, sums[i][k]);
-                        }
+                    for (out, sum) in out.iter_mut().zip(sums) {
+                        *out = no_nan(s, sum[k]);
                     }
                 }
             }

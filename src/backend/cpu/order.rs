@@ -52,7 +52,7 @@ impl Finish {
     /// The network that brings the ranks in question to their wires.
     pub fn network(&self, n: usize) -> Network {
         match *self {
-            Finish::Median(Ties::Lower) => Network::select(n, (n - 1) / 2..(n + 1) / 2),
+            Finish::Median(Ties::Lower) => Network::select(n, (n - 1) / 2..n.div_ceil(2)),
             Finish::Median(Ties::Upper) => Network::select(n, n / 2..n / 2 + 1),
             Finish::Median(Ties::Midpoint) => Network::median(n),
             Finish::Shares {

@@ -32,7 +32,7 @@ impl PairwisePlan {
     pub fn new(step: &Pairwise, shape: &Shape, isa: Isa, sizes: &mut Sizes) -> Self {
         let n = shape.n();
         let rows = n + usize::from(step.origin);
-        let tile = policy::pairwise_tile(rows, isa.lanes());
+        let tile = policy::pairwise_tile(isa.lanes());
         let order = Order::new(isa, n, Finish::Median(Ties::Midpoint));
         sizes.tile.grow(rows * tile);
         sizes.result.grow(tile);

@@ -92,6 +92,8 @@ impl Products<'_> {
                 }
             }
         }
+        // One index for both factors.
+        #[allow(clippy::needless_range_loop)]
         for p in 0..P {
             for q in p..P {
                 self.sums[(i + p) * self.rows + i + q] += f64::from(s.reduce_add(sums[p][q]));

@@ -73,9 +73,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn min_d(self, a: Self::D, b: Self::D) -> Self::D;
     /// The greater one; b where either is NaN.
     fn max_d(self, a: Self::D, b: Self::D) -> Self::D;
-
-    /// Bring a line into the second-level cache; any address will do.
-    fn prefetch(self, address: usize);
 }
 
 /// Which instructions to use.
@@ -263,7 +260,6 @@ mod x86 {
             fma_d(a: __m512d, b: __m512d, c: __m512d) -> __m512d { _mm512_fmadd_pd(a, b, c) }
             min_d(a: __m512d, b: __m512d) -> __m512d { _mm512_min_pd(a, b) }
             max_d(a: __m512d, b: __m512d) -> __m512d { _mm512_max_pd(a, b) }
-            prefetch(address: usize) { _mm_prefetch::<_MM_HINT_T1>(address as *const i8) }
         }
     }
 
@@ -355,7 +351,6 @@ mod x86 {
             fma_d(a: __m256d, b: __m256d, c: __m256d) -> __m256d { _mm256_fmadd_pd(a, b, c) }
             min_d(a: __m256d, b: __m256d) -> __m256d { _mm256_min_pd(a, b) }
             max_d(a: __m256d, b: __m256d) -> __m256d { _mm256_max_pd(a, b) }
-            prefetch(address: usize) { _mm_prefetch::<_MM_HINT_T1>(address as *const i8) }
         }
     }
 
@@ -503,6 +498,4 @@ impl Simd for Portable {
     fn max_d(self, a: [f64; 4], b: [f64; 4]) -> [f64; 4] {
         map(a, b, |a, b| if a > b { a } else { b })
     }
-    #[inline(always)]
-    fn prefetch(self, _address: usize) {}
 }
