@@ -201,8 +201,8 @@ impl Primitive {
                 "a statistic that defines weights",
                 "MeanAroundMedian".into(),
             ),
-            Kind::Columns(Statistic::MeanAroundMedian { f }) if f >= rows.div_ceil(2) => {
-                refuse("2f < n", format!("f = {f}, n = {rows}"))
+            Kind::Columns(Statistic::MeanAroundMedian { f }) if f >= rows => {
+                refuse("f < n", format!("f = {f}, n = {rows}"))
             }
             Kind::Columns(Statistic::TrimmedMean(trim)) => {
                 let cut = trim.cut(rows, 1.0);

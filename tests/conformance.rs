@@ -137,7 +137,7 @@ fn statistics(n: usize, weighted: bool) -> Vec<Statistic> {
         Statistic::TrimmedMean(Trim::Lambda(0.4999)),
     ];
     if !weighted {
-        all.extend([0, f, (n - 1) / 2].map(|f| Statistic::MeanAroundMedian { f }));
+        all.extend([0, f, (n - 1) / 2, n - 1].map(|f| Statistic::MeanAroundMedian { f }));
     }
     all
 }

@@ -107,12 +107,17 @@ impl Finish {
                     keep,
                     #[inline(always)]
                     |k| {
-                        let low = wire(k);
-                        if k >= f {
-                            return low;
+                        // The window of kept values slides up while what it gains is nearer than
+                        // what it loses: value k, k + keep, k + 2·keep, … takes the place.
+                        let mut value = wire(k);
+                        let mut low = k;
+                        while low < f {
+                            let (from, to) = (wire(low), wire(low + keep));
+                            let nearer = s.lt(s.sub(to, centre), s.sub(centre, from));
+                            value = s.select(nearer, to, value);
+                            low += keep;
                         }
-                        let high = wire(k + keep);
-                        s.select(s.lt(s.sub(high, centre), s.sub(centre, low)), high, low)
+                        value
                     },
                 );
                 s.mul(sum, s.splat((1.0 / keep as f64) as f32))
