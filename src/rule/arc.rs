@@ -3,7 +3,7 @@
 use super::{Entry, Goal, Level, Node, Outcome, Planner, Refusal, Rule, check_minority};
 use crate::geometry::Op;
 
-/// Adaptive robust clipping (ARC; Allouah, Guerraoui, Gupta, Jellouli, Rizk, Stephan, ICML 2025) before
+/// Adaptive robust clipping (ARC; Allouah, Guerraoui, Gupta, Jellouli, Rizk, Stephan, ICLR 2025) before
 /// another rule: the ⌊2(f/n)(n−f)⌋ longest rows are clipped to the length of the next one.
 ///
 /// Rows that are not finite, or longer than an f32 can say, are the longest, and become zero. Clipped
@@ -31,7 +31,7 @@ pub(super) static ENTRY: Entry = Entry {
     wraps: true,
     computes: "RULE of the rows, the ⌊2(f/n)(n−f)⌋ longest clipped to the length of the next",
     limits: "2f < n",
-    source: "Allouah et al., ICML 2025",
+    source: "Allouah et al., ICLR 2025",
     reads: "RULE's, and 1 if RULE is coordinate-wise",
     weights: false,
     parse: |arguments| {
