@@ -38,7 +38,7 @@ impl Engine {
         }
         let Device::Cpu(cpu) = device;
         Ok(Engine {
-            workspace: cpu::Workspace::new(cpu, shape, input, output, &steps)?,
+            workspace: cpu::Workspace::new(cpu, shape, &steps),
             device: device.clone(),
             shape: shape.clone(),
             input,
@@ -65,15 +65,12 @@ impl Engine {
 
     /// Runs all steps on a matrix and an output that were [checked](Engine::check).
     pub fn run(&mut self, x: &Matrix<'_>, output: &mut Output<'_>, number: u64) {
-        for step in &self.steps {
-            match step {
-                Step::Pairwise(step) => self.workspace.pairwise(x, step, &mut self.arena),
-                Step::Columns(step) => {
-                    self.workspace
-                        .columns(x, step, &mut self.arena, Some(output));
-                }
-                Step::Combine(step) => self.workspace.combine(x, step, &self.arena, output),
-                Step::Geometry(op) => self.workspace.geometry(op, number, &mut self.arena),
+        for (at, step) in self.steps.iter().enumerate() {
+            if let Step::Geometry(op) = step {
+                self.workspace
+                    .each_problem(&mut self.arena, |region| op.run(region, number));
+            } else {
+                self.workspace.run(at, x, &mut self.arena, Some(output));
             }
         }
         self.ran = true;

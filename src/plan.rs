@@ -54,7 +54,7 @@ impl Arena {
 
     /// The regions of all problems, to work on in parallel.
     pub fn problems_mut(&mut self) -> std::slice::ChunksExactMut<'_, f64> {
-        self.data.chunks_exact_mut(self.stride)
+        self.data.chunks_exact_mut(self.stride.max(1))
     }
 
     pub fn get(&self, p: usize, slot: Slot) -> &[f64] {

@@ -3,7 +3,7 @@
 //! A backend is one line: a test that hands its device to [`suite`].
 
 use byzagg::primitive::{Inputs, Primitive, To};
-use byzagg::{Block, DType, Device, OutputElement, Shape, Statistic, Ties, Trim};
+use byzagg::{Block, Cpu, DType, Device, OutputElement, Shape, Statistic, Ties, Trim};
 use half::{bf16, f16};
 
 mod common;
@@ -14,18 +14,11 @@ use common::naive::parse::{Cut, Ties as NaiveTies};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-#[test]
-fn cpu() {
-    suite(&Device::cpu());
-}
-
 /// Every instruction set of this machine, not only the best one.
 #[test]
-fn cpu_instructions() {
-    for name in byzagg::Cpu::instruction_sets() {
-        suite(&Device::Cpu(
-            byzagg::Cpu::new().with_instructions(name).unwrap(),
-        ));
+fn cpu() {
+    for name in Cpu::available_instructions() {
+        suite(&Device::Cpu(Cpu::new().with_instructions(name).unwrap()));
     }
 }
 
@@ -180,13 +173,15 @@ fn rounding(dtype: DType, value: f64) -> f64 {
     }
 }
 
-/// Fails on NaN, and on an infinity that is not the expected one.
+/// Fails on NaN, and on an infinity that is not the expected one. An infinite tolerance says that
+/// anything may come out.
 #[track_caller]
 fn close(what: &str, got: f64, expected: f64, tolerance: f64) {
     let same = got == expected || (got.is_nan() && expected.is_nan());
     let near = expected.is_finite() && (got - expected).abs() <= tolerance;
+    let unknown = tolerance == f64::INFINITY;
     assert!(
-        same || near,
+        same || near || unknown,
         "{what}: got {got:e}, expected {expected:e} ± {tolerance:e}"
     );
 }
@@ -231,6 +226,10 @@ fn check_columns<T: OutputElement>(
         };
         if let Statistic::MeanAroundMedian { f } = statistic {
             tolerance += columns::mean_around_median_slack(&column, &vec![0.0; n], f);
+        }
+        if shares.len() > 1 && terms * n as f64 > geometry::CAP {
+            // Beyond what the spec assumes of the values that are used: their sum may overflow.
+            tolerance = f64::INFINITY;
         }
         centre.push((expected, tolerance));
         tolerance += rounding(T::DTYPE, expected);
@@ -336,15 +335,11 @@ fn check_pairwise<T: OutputElement>(device: &Device, case: &Case<T>, weights: Op
             assert_eq!(class[i], number.unwrap() as f64, "{what}: class of row {i}");
             for j in 0..points {
                 let (a, b) = (expected.inner[i][i], expected.inner[j][j]);
-                // An f32 block's rounding, and the centre's, which is known to f32.
+                // An f32 block's rounding, and that of x − m and of m itself, which is known to f32.
                 let centre: f64 = expected.centre.iter().map(|m| m * m).sum();
+                let shift = EPS * (centre.sqrt() + (a + b).sqrt());
                 let tolerance = match a.is_finite() && b.is_finite() {
-                    true => {
-                        1e-6 * (a * b).sqrt()
-                            + EPS * (centre * (a + b)).sqrt() * 0.1
-                            + 0.1 * EPS * EPS * centre
-                            + TINY
-                    }
+                    true => 1e-6 * (a * b).sqrt() + shift * (a + b).sqrt() + shift * shift + TINY,
                     false => 0.0,
                 };
                 close(
@@ -353,6 +348,14 @@ fn check_pairwise<T: OutputElement>(device: &Device, case: &Case<T>, weights: Op
                     expected.inner[i][j],
                     tolerance,
                 );
+                if a.is_finite() && b.is_finite() && i < n && j < n {
+                    // The spec's bound on distances, which no rounding of the centre can touch.
+                    let got =
+                        gram[i * points + i] + gram[j * points + j] - 2.0 * gram[i * points + j];
+                    let exact = geometry::squared_distance(&case.wide[i], &case.wide[j]);
+                    let tolerance = 1e-5 * exact + 1e-6 * (a + b) + TINY;
+                    close(&format!("{what}, D²({i}, {j})"), got, exact, tolerance);
+                }
             }
         }
     }
@@ -417,8 +420,10 @@ fn check_mixing<T: OutputElement>(device: &Device, case: &Case<T>) {
             let mut centre = Vec::new();
             for (k, out) in out.iter().enumerate() {
                 let column: Vec<f64> = mixed.iter().map(|row| row[k]).collect();
-                let expected =
-                    columns::value(&column, &shares(statistic, &column, &vec![1.0; rows]));
+                let shares = shares(statistic, &column, &vec![1.0; rows]);
+                let expected = columns::value(&column, &shares);
+                let used: f64 = shares.iter().map(|(i, c)| (c * column[*i]).abs()).sum();
+                let overflows = shares.len() > 1 && used * rows as f64 > geometry::CAP;
                 // An error of a mixed value passes through, whichever value it is.
                 let size = |j: usize| {
                     mixing
@@ -431,7 +436,11 @@ fn check_mixing<T: OutputElement>(device: &Device, case: &Case<T>) {
                     .filter(|&j| size(j) != 0.0 && case.wide[j][k].is_finite())
                     .map(|j| size(j) * case.wide[j][k].abs())
                     .sum();
-                let tolerance = 1e-5 * terms + TINY;
+                let tolerance = if overflows {
+                    f64::INFINITY
+                } else {
+                    1e-5 * terms + TINY
+                };
                 // Beyond f32, or where infinities of both signs met.
                 let expected = if expected.abs() > geometry::CAP {
                     expected.signum() * f64::INFINITY

@@ -59,6 +59,14 @@ impl Device {
         })
     }
 
+    /// The backend's name: `cpu`.
+    pub fn backend(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "cpu")]
+            Device::Cpu(_) => "cpu",
+        }
+    }
+
     /// A device by name: `auto`, or the name of a [candidate](Device::candidates).
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub enum Kind {
     Lattice,
     /// Normal values about a mean 1000 times larger, ±1000 per coordinate, that all rows share.
     CommonMean,
-    /// Normal values; one row is 1e6 times larger.
+    /// Normal values; one row of at least three is 1e6 times larger.
     OneHuge,
     /// Normal values; the largest minority of the rows (12 of 25) is 1e9 times larger.
     MinorityHuge,
@@ -59,8 +59,9 @@ impl Kind {
                 }
             }
             Kind::OneHuge => {
-                let huge = random.random_range(0..n);
-                rows[huge].iter_mut().for_each(|x| *x *= 1e6);
+                for i in some_of(n, 1.min((n - 1) / 2), random) {
+                    rows[i].iter_mut().for_each(|x| *x *= 1e6);
+                }
             }
             Kind::MinorityHuge => {
                 for i in some_of(n, (n - 1) / 2, random) {

@@ -6,3 +6,5 @@
 pub mod cases;
 pub mod compare;
 pub mod naive;
+pub mod rules;
+pub mod run;

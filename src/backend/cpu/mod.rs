@@ -1,305 +1,254 @@
-//! The CPU backend (a plain stand-in until the kernels land).
-use crate::geometry::Op;
-use crate::matrix::{Blocks, Data, OutputData, Rows};
-use crate::plan::*;
-use crate::{DType, Element, Matrix, Output, OutputElement, Result, Shape};
+//! The CPU backend: the three primitives on all cores, with the widest vectors that there are.
+//!
+//! A primitive shares the columns out in segments, a segment is worked off tile by tile (a few
+//! columns of all rows, in the caches), and the inner loops are kernels compiled once for each set of
+//! instructions. X is read from memory once, results are written once, nothing else grows with d.
 
-/// The CPU.
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::iter::{ParallelBridge, ParallelIterator};
+
+use crate::matrix::{Matrix, Output};
+use crate::plan::{Arena, Step};
+use crate::{Error, Result, Shape};
+
+mod columns;
+mod combine;
+mod mixing;
+mod order;
+mod pairwise;
+mod policy;
+mod products;
+mod scratch;
+mod segments;
+mod simd;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod weighted;
+
+use columns::ColumnsPlan;
+use combine::CombinePlan;
+use pairwise::PairwisePlan;
+use scratch::{Scratch, Sizes};
+use segments::Sink;
+use simd::{Isa, Kernel, Simd};
+use tile::Line;
+
+/// The processor: a pool of threads, and the instructions to use.
+///
+/// Results have the same bits for any number of threads.
 #[derive(Clone, Debug)]
-pub struct Cpu {}
-impl Cpu {
-    /// The CPU.
-    pub fn new() -> Self {
-        Cpu {}
-    }
-    /// Sets.
-    pub fn instruction_sets() -> Vec<&'static str> {
-        vec!["plain"]
-    }
-    /// One of them.
-    pub fn with_instructions(self, _: &str) -> Result<Self> {
-        Ok(self)
-    }
-    /// Own threads.
-    pub fn with_threads(_: usize) -> Result<Self> {
-        Ok(Cpu {})
-    }
-    /// Threads.
-    pub fn threads(&self) -> usize {
-        1
-    }
-    /// Instructions.
-    pub fn instructions(&self) -> &'static str {
-        "plain"
+pub struct Cpu {
+    pool: Option<Arc<rayon::ThreadPool>>,
+    isa: Isa,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Cpu::new()
     }
 }
+
+impl Cpu {
+    /// All cores: rayon's global pool, or the pool that the caller runs in.
+    pub fn new() -> Self {
+        let isa = Isa::all().next().expect("the portable instructions are always there");
+        Cpu { pool: None, isa }
+    }
+
+    /// A pool of its own with that many threads.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there are to be no threads, or the system refuses to start them.
+    pub fn with_threads(threads: usize) -> Result<Self> {
+        let error = |reason: String| Error::Device { device: format!("{threads} threads"), reason };
+        if threads == 0 {
+            return Err(error("at least one is needed".into()));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|reason| error(reason.to_string()))?;
+        Ok(Cpu { pool: Some(Arc::new(pool)), ..Cpu::new() })
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None => rayon::current_num_threads(),
+        }
+    }
+
+    /// The instructions in use: `avx512`, `avx2` or `portable`.
+    pub fn instructions(&self) -> &'static str {
+        self.isa.name()
+    }
+
+    /// The instructions that this processor has, the best first.
+    #[doc(hidden)]
+    pub fn available_instructions() -> impl Iterator<Item = &'static str> {
+        Isa::all().map(Isa::name)
+    }
+
+    /// The same threads with other instructions, for tests.
+    #[doc(hidden)]
+    pub fn with_instructions(self, name: &str) -> Result<Self> {
+        let isa = Isa::all().find(|isa| isa.name() == name).ok_or_else(|| Error::Device {
+            device: name.to_string(),
+            reason: "this processor does not have these instructions".into(),
+        })?;
+        Ok(Cpu { isa, ..self })
+    }
+
+    fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+/// The steps of a plan with all that they need, allocated once.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    shape: Shape,
+    cpu: Cpu,
+    plans: Vec<Plan>,
+    /// The partial results of a wave of segments.
+    partials: Vec<f64>,
+    /// One for each thread.
+    scratch: Vec<Mutex<Scratch>>,
+    bytes: usize,
 }
-fn load<T: Element>(b: Blocks<'_, T>) -> Vec<Vec<Vec<f64>>> {
-    b.as_slice()
-        .iter()
-        .map(|b| {
-            (0..b.n())
-                .map(|i| {
-                    (0..b.d())
-                        .map(|k| {
-                            let v = match b.rows() {
-                                Rows::Strided {
-                                    data,
-                                    row_stride,
-                                    column_stride,
-                                } => data[i * row_stride + k * column_stride],
-                                Rows::Separate(r) => r[i][k],
-                            }
-                            .to_f32();
-                            if v.is_nan() { f64::INFINITY } else { v as f64 }
-                        })
-                        .collect()
-                })
-                .collect()
-        })
-        .collect()
+
+#[derive(Debug)]
+enum Plan {
+    Pairwise(PairwisePlan),
+    Columns(ColumnsPlan),
+    Combine(CombinePlan),
+    /// Not a primitive.
+    Geometry,
 }
+
 impl Workspace {
-    pub fn new(_: &Cpu, shape: &Shape, _: DType, _: DType, _: &[Step]) -> Result<Self> {
-        Ok(Workspace {
-            shape: shape.clone(),
-        })
-    }
-    pub fn bytes(&self) -> usize {
-        0
-    }
-    pub fn geometry(&self, op: &Op, step: u64, arena: &mut Arena) {
-        arena.problems_mut().for_each(|r| op.run(r, step));
-    }
-    fn rows(&self, x: &Matrix<'_>, p: usize) -> Vec<Vec<f64>> {
-        let all = match x.data() {
-            Data::F32(b) => load(b),
-            Data::Bf16(b) => load(b),
-            Data::F16(b) => load(b),
-            Data::F64(b) => load(b),
+    /// For running the primitives among these steps on matrices of a shape.
+    pub(crate) fn new(cpu: &Cpu, shape: &Shape, steps: &[Step]) -> Self {
+        let mut sizes = Sizes::default();
+        let plan = |step: &Step| match step {
+            Step::Pairwise(step) => {
+                Plan::Pairwise(PairwisePlan::new(step, shape, cpu.isa, &mut sizes))
+            }
+            Step::Columns(step) => Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes)),
+            Step::Combine(step) => Plan::Combine(CombinePlan::new(step, shape, &mut sizes)),
+            Step::Geometry(_) => Plan::Geometry,
         };
-        (0..self.shape.n())
-            .map(|i| {
-                all[self.shape.problem(p)]
-                    .iter()
-                    .flat_map(|b| b[i].clone())
-                    .collect()
-            })
-            .collect()
+        let plans: Vec<Plan> = steps.iter().map(plan).collect();
+        let partials = plans.iter().map(Plan::partials).max().unwrap_or(0);
+        let mut workspace = Workspace {
+            cpu: cpu.clone(),
+            partials: vec![0.0; partials],
+            scratch: (0..cpu.threads()).map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa))).collect(),
+            plans,
+            bytes: 0,
+        };
+        let scratch = workspace.scratch.iter_mut().map(|scratch| match scratch.get_mut() {
+            Ok(scratch) => scratch.bytes(),
+            Err(poisoned) => poisoned.into_inner().bytes(),
+        });
+        workspace.bytes = scratch.sum::<usize>()
+            + size_of_val(&workspace.partials[..])
+            + workspace.plans.iter().map(Plan::bytes).sum::<usize>();
+        workspace
     }
-    fn write(&self, p: usize, values: &[f64], out: &mut Output<'_>) {
-        let start: usize = self.shape.columns()[..self.shape.problem(p).start]
-            .iter()
-            .sum();
-        fn go<T: OutputElement>(s: &mut [&mut [T]], start: usize, v: &[f64]) {
-            let mut at = 0;
-            for s in s {
-                for e in s.iter_mut() {
-                    if at >= start && at - start < v.len() {
-                        *e = T::from_f32(v[at - start] as f32);
-                    }
-                    at += 1;
-                }
-            }
-        }
-        match &mut out.data {
-            OutputData::F32(s) => go(s, start, values),
-            OutputData::Bf16(s) => go(s, start, values),
-            OutputData::F16(s) => go(s, start, values),
-        }
+
+    /// Memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
-    pub fn pairwise(&mut self, x: &Matrix<'_>, step: &Pairwise, arena: &mut Arena) {
-        for p in 0..self.shape.problems() {
-            let mut rows = self.rows(x, p);
-            let w: Option<Vec<f64>> = step.weights.map(|s| arena.get(p, s).to_vec());
-            let m: Vec<f64> = (0..rows[0].len())
-                .map(|k| {
-                    statistic(
-                        &rows.iter().map(|r| r[k]).collect::<Vec<_>>(),
-                        w.as_deref(),
-                        Statistic::Median(Ties::Midpoint),
-                    )
-                })
-                .map(|m| if m.is_finite() { m } else { 0.0 })
-                .collect();
-            if step.origin {
-                rows.push(vec![0.0; m.len()]);
-            }
-            let n = rows.len();
-            let dif: Vec<Vec<f64>> = rows
-                .iter()
-                .map(|r| r.iter().zip(&m).map(|(a, b)| a - b).collect())
-                .collect();
-            let out = &mut arena.problem_mut(p)[step.out.range()];
-            let (g, c) = out.split_at_mut(n * n);
-            for i in 0..n {
-                let s: f64 = dif[i].iter().map(|a| a * a).sum();
-                c[i] = if rows[i].iter().any(|v| !v.is_finite())
-                    || w.as_ref().is_some_and(|w| i < w.len() && w[i] == 0.0)
-                {
-                    2.0
-                } else if s > f32::MAX as f64 {
-                    1.0
-                } else {
-                    0.0
-                };
-            }
-            for i in 0..n {
-                for j in 0..n {
-                    g[i * n + j] = if c[i] + c[j] > 0.0 {
-                        if i == j { f64::INFINITY } else { 0.0 }
-                    } else {
-                        dif[i].iter().zip(&dif[j]).map(|(a, b)| a * b).sum()
-                    };
-                }
-            }
-        }
-    }
-    pub fn columns(
+
+    /// Runs a primitive over all problems: the step of that index. Shapes have been checked.
+    ///
+    /// Results over d go to the output, if the step writes one; all others into the arena.
+    pub(crate) fn run(
         &mut self,
+        step: usize,
         x: &Matrix<'_>,
-        step: &Columns,
         arena: &mut Arena,
         out: Option<&mut Output<'_>>,
     ) {
-        let mut out = out;
-        for p in 0..self.shape.problems() {
-            let rows = self.rows(x, p);
-            let n = rows.len();
-            let mix = |m: Slot| -> Vec<Vec<f64>> {
-                arena
-                    .get(p, m)
-                    .chunks(n)
-                    .map(|c| {
-                        (0..rows[0].len())
-                            .map(|k| {
-                                let mut s = 0.0;
-                                for (c, r) in c.iter().zip(&rows) {
-                                    if *c != 0.0 {
-                                        s += c * r[k];
-                                    }
-                                }
-                                if s.is_nan() { f64::INFINITY } else { s }
-                            })
-                            .collect()
-                    })
-                    .collect()
-            };
-            let y = step.mixing.map_or(rows.clone(), mix);
-            let w: Option<Vec<f64>> = step.weights.map(|s| arena.get(p, s).to_vec());
-            let v: Vec<f64> = (0..rows[0].len())
-                .map(|k| {
-                    statistic(
-                        &y.iter().map(|r| r[k]).collect::<Vec<_>>(),
-                        w.as_deref(),
-                        step.statistic,
-                    )
-                })
-                .collect();
-            if let Some(dist) = step.distances {
-                let r = dist.rows.map_or(rows.clone(), mix);
-                let o = &mut arena.problem_mut(p)[dist.out.range()];
-                let n = r.len();
-                for i in 0..n {
-                    let s: f64 = r[i].iter().zip(&v).map(|(a, b)| (a - b) * (a - b)).sum();
-                    let bad = r[i].iter().any(|v| !v.is_finite());
-                    o[i] = if bad || !(s <= f32::MAX as f64) {
-                        f64::INFINITY
-                    } else {
-                        s
-                    };
-                    o[n + i] = if bad {
-                        2.0
-                    } else if o[i] == f64::INFINITY {
-                        1.0
-                    } else {
-                        0.0
-                    };
-                }
-            }
-            if step.write {
-                self.write(p, &v, out.as_mut().unwrap());
-            }
-        }
-    }
-    pub fn combine(&mut self, x: &Matrix<'_>, step: &Combine, arena: &Arena, out: &mut Output<'_>) {
-        for p in 0..self.shape.problems() {
-            let rows = self.rows(x, p);
-            let c = arena.get(p, step.coefficients);
-            let v: Vec<f64> = (0..rows[0].len())
-                .map(|k| {
-                    c.iter()
-                        .zip(&rows)
-                        .filter(|(c, _)| **c != 0.0)
-                        .map(|(c, r)| c * r[k])
-                        .sum()
-                })
-                .collect();
-            self.write(p, &v, out);
+        let context = Context { cpu: &self.cpu, isa: self.cpu.isa, scratch: &self.scratch };
+        let (partials, data) = (&mut self.partials[..], &x.data());
+        match &self.plans[step] {
+            Plan::Pairwise(plan) => plan.run(&context, partials, data, arena),
+            Plan::Columns(plan) => plan.run(&context, partials, data, arena, out),
+            Plan::Combine(plan) => plan.run(&context, data, arena, out),
+            Plan::Geometry => {}
         }
     }
 }
-fn statistic(v: &[f64], w: Option<&[f64]>, s: Statistic) -> f64 {
-    let mut o: Vec<(f64, f64)> = v
-        .iter()
-        .enumerate()
-        .map(|(i, v)| (*v, w.map_or(1.0, |w| w[i])))
-        .filter(|p| p.1 > 0.0)
-        .collect();
-    o.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let total: f64 = o.iter().map(|p| p.1).sum();
-    let n = v.len();
-    let median = |ties: Ties| {
-        let mut c = 0.0;
-        for (k, p) in o.iter().enumerate() {
-            c += p.1;
-            if c > total / 2.0 {
-                return p.0;
-            }
-            if c == total / 2.0 {
-                return match ties {
-                    Ties::Lower => p.0,
-                    Ties::Upper => o[k + 1].0,
-                    Ties::Midpoint => {
-                        if p.0 == o[k + 1].0 {
-                            p.0
-                        } else {
-                            0.5 * p.0 + 0.5 * o[k + 1].0
-                        }
-                    }
-                };
-            }
+
+impl Workspace {
+    /// Small work on each problem's region, in parallel when there are several.
+    pub(crate) fn each_problem(&self, arena: &mut Arena, work: impl Fn(&mut [f64]) + Send + Sync) {
+        let regions = arena.problems_mut();
+        if regions.len() == 1 {
+            regions.for_each(work);
+        } else {
+            self.cpu.install(|| regions.par_bridge().for_each(work));
         }
-        unreachable!()
-    };
-    match s {
-        Statistic::Mean => o.iter().map(|p| p.0 * p.1).sum::<f64>() / total,
-        Statistic::Median(t) => median(t),
-        Statistic::TrimmedMean(t) => {
-            let cut = t.cut(n, total);
-            let (mut c, mut s, mut k) = (0.0, 0.0, 0.0);
-            for p in &o {
-                let share = (c + p.1).min(total - cut) - f64::max(c, cut);
-                c += p.1;
-                if share > 1e-9 * total {
-                    s += share * p.0;
-                    k += share;
-                }
-            }
-            s / k
+    }
+}
+
+impl Plan {
+    fn partials(&self) -> usize {
+        match self {
+            Plan::Pairwise(plan) => plan.segments.partials(),
+            Plan::Columns(plan) => plan.segments.partials(),
+            Plan::Combine(_) | Plan::Geometry => 0,
         }
-        Statistic::MeanAroundMedian { f } => {
-            let m = median(Ties::Midpoint);
-            o.sort_by(|a, b| {
-                (a.0 - m)
-                    .abs()
-                    .total_cmp(&(b.0 - m).abs())
-                    .then(a.0.total_cmp(&b.0))
-            });
-            o[..n - f].iter().map(|p| p.0).sum::<f64>() / (n - f) as f64
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Plan::Pairwise(plan) => plan.bytes(),
+            Plan::Columns(plan) => plan.bytes(),
+            Plan::Combine(plan) => plan.segments.bytes(),
+            Plan::Geometry => 0,
         }
+    }
+}
+
+/// What the primitives run with.
+struct Context<'a> {
+    cpu: &'a Cpu,
+    isa: Isa,
+    scratch: &'a [Mutex<Scratch>],
+}
+
+impl Context<'_> {
+    /// Works in a thread's own scratch memory. No thread waits for another while it holds one.
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        // A caller's own pool may have more threads than there were when this was prepared.
+        let index = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
+        // A panic while it was held left no invariant broken: every run fills what it reads.
+        work(&mut self.scratch[index].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Writes a tile's result to the output.
+struct WriteResult<'k, 'a, 's> {
+    sink: &'k mut Sink<'a, 's>,
+    result: &'k [Line],
+    width: usize,
+}
+
+impl Kernel for WriteResult<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.sink.write(s, &bytemuck::cast_slice(self.result)[..self.width]);
     }
 }

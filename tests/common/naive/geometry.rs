@@ -181,10 +181,12 @@ pub fn copies(rows: &[Vec<f64>]) -> Vec<usize> {
     rows.iter().enumerate().map(own).collect()
 }
 
-/// Sorts indices by (class, cost, index).
+/// Sorts indices by cost: finite, then +Inf of a row that is not bad, then bad rows; within these by
+/// index.
 pub fn sort_by_cost(indices: &mut [usize], class: &[Class], cost: impl Fn(usize) -> f64) {
+    let bad = |i: usize| class[i] == Class::Bad;
     indices.sort_by(|&i, &j| {
         let costs = clean(cost(i)).partial_cmp(&clean(cost(j))).unwrap();
-        class[i].cmp(&class[j]).then(costs).then(i.cmp(&j))
+        bad(i).cmp(&bad(j)).then(costs).then(i.cmp(&j))
     });
 }

@@ -80,7 +80,7 @@ pub fn aggregate(
 fn check(rule: &Rule, n: usize, weighted: bool) -> Result<(), String> {
     let name = rule.name();
     let refuse = |needs: String, got: String| Err(format!("{name}: needs {needs}, got {got}"));
-    let minority = |f: usize| match 2 * f < n {
+    let minority = |f: usize| match f < n && 2 * f < n {
         true => Ok(()),
         false => refuse("2f < n".into(), format!("f = {f}, n = {n}")),
     };

@@ -277,7 +277,8 @@ fn ctma(x: &Level, base: &Reference, cut: Cut) -> Reference {
     x.combination(coefficients, Accuracy::Sum, margin.min(base.margin))
 }
 
-/// Row i becomes the mean of the rows nearest to it, up to a weight of (1−λ)S.
+/// Row i becomes the mean of the rows nearest to it, up to a weight of (1−λ)S. A usable row takes
+/// usable ones only; another one takes itself first, then any that are not bad.
 fn nearest_neighbour_mixing(x: &Level, cut: Cut) -> (Vec<Vec<f64>>, f64) {
     let usable = x.usable();
     let distances = x.distances();
@@ -293,7 +294,7 @@ fn nearest_neighbour_mixing(x: &Level, cut: Cut) -> (Vec<Vec<f64>>, f64) {
         let mut order: Vec<usize> = match is_usable {
             true => usable.clone(),
             false => (0..x.n())
-                .filter(|&j| x.weights[j] > 0.0 && j != i)
+                .filter(|&j| x.weights[j] > 0.0 && x.class[j] != Class::Bad && j != i)
                 .collect(),
         };
         sort_by_cost(&mut order, &x.class, |j| distances[i][j].cost);

@@ -1,0 +1,12 @@
+//! Shapes, element types and views of the n×d matrix of worker vectors. No maths.
+//!
+//! A [`Block`] is a view of n rows of one layer (or of the whole vector); a [`Matrix`] is one block
+//! or a list of them, the layers of a model. Nothing is copied.
+
+mod element;
+mod shape;
+mod view;
+
+pub use element::{DType, Element, OutputElement};
+pub use shape::{Output, OutputData, Shape};
+pub use view::{Block, Blocks, Data, Matrix, Rows};

@@ -1,0 +1,7 @@
+//! The built binary `byzagg`, as a user runs it.
+
+mod aggregate;
+mod bench;
+mod harness;
+mod listings;
+mod refusals;
