@@ -6,7 +6,7 @@ use crate::plan::CLASS_FINITE;
 
 /// Room that [`weights`] needs.
 pub(crate) fn scratch(n: usize) -> usize {
-    n * n + eigen::leading_scratch(n) + 5 * n
+    n * n + 4 * n
 }
 
 /// Coefficients of the mean μ under those weights c that were found with the least largest eigenvalue
@@ -24,9 +24,8 @@ pub(crate) fn weights(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratc
     let (covariance, rest) = scratch.split_at_mut(n * n);
     let (c, rest) = rest.split_at_mut(n);
     let (means, rest) = rest.split_at_mut(n);
-    let (direction, rest) = rest.split_at_mut(n);
     let (projected, rest) = rest.split_at_mut(n);
-    let (rows, rest) = rest.split_at_mut(n);
+    let rows = &mut rest[..n];
     let rows: &mut [u64] = bytemuck::cast_slice_mut(rows);
     for (c, class) in c.iter_mut().zip(geometry.class) {
         *c = f64::from(u8::from(*class == usable));
@@ -64,8 +63,8 @@ pub(crate) fn weights(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratc
                 *entry = root * (product(i, j) - means[a] - means[b] + own);
             }
         }
-        let direction = &mut direction[..k];
-        let largest = eigen::leading(covariance, direction, rest) / sum;
+        let eigen = eigen::decompose(covariance, k);
+        let (largest, direction) = (eigen.values[0] / sum, eigen.vector(0));
         if largest < least {
             least = largest;
             out.iter_mut().zip(&*c).for_each(|(out, c)| *out = c / sum);
@@ -76,7 +75,7 @@ pub(crate) fn weights(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratc
             .zip(covariance.chunks_exact(k))
             .zip(rows)
         {
-            let along: f64 = line.iter().zip(&*direction).map(|(c, v)| c * v).sum();
+            let along: f64 = line.iter().zip(direction).map(|(c, v)| c * v).sum();
             *projected = along * along / c[i as usize];
             most = f64::max(most, *projected);
         }

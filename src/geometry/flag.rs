@@ -26,7 +26,7 @@ const RANK: f64 = 1e-6;
 
 /// Room that [`coefficients`] needs.
 pub(crate) fn scratch(n: usize) -> usize {
-    6 * n * n + 4 * n + eigen::scratch(n)
+    6 * n * n + 4 * n
 }
 
 /// Coefficients of `(1/n) Y Yᵀ Σ x_i`, Y the m-dimensional subspace that minimises
@@ -101,7 +101,6 @@ pub(crate) fn coefficients(
         along: take(k * k),
         values: take(k),
         inside: take(k),
-        room: take(eigen::scratch(k)),
         rank: 0,
     };
     fit.run();
@@ -164,10 +163,9 @@ struct Fit<'a> {
     square: &'a mut [f64],
     vectors: &'a mut [f64],
     along: &'a mut [f64],
-    /// Λ, v, and room.
+    /// Λ and v.
     values: &'a mut [f64],
     inside: &'a mut [f64],
-    room: &'a mut [f64],
     /// Dimensions of the subspace.
     rank: usize,
 }
@@ -246,7 +244,9 @@ impl Fit<'_> {
                 add(line, *share, row);
             }
         }
-        eigen::decompose(self.square, self.values, self.vectors, self.room);
+        let eigen = eigen::decompose(self.square, k);
+        self.values.copy_from_slice(&eigen.values);
+        self.vectors.copy_from_slice(&eigen.vectors);
         let most = self.values[..self.settings.m.min(k)].iter();
         let least = RANK * self.values[0];
         self.rank = most.take_while(|value| **value > least).count();
@@ -339,15 +339,10 @@ mod tests {
                     .for_each(|(to, x_l)| *to += weight * x_k * x_l);
             }
         }
-        let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
-        let room = &mut vec![0.0; eigen::scratch(d)];
-        eigen::decompose(&mut moment, &mut values, &mut vectors, room);
-        let kept = values.iter().filter(|v| **v > RANK * values[0]).count();
-        vectors
-            .chunks(d)
-            .take(m.min(kept))
-            .map(<[f64]>::to_vec)
-            .collect()
+        let eigen = eigen::decompose(&moment, d);
+        let kept = |value: &&f64| **value > RANK * eigen.values[0];
+        let kept = eigen.values.iter().filter(kept).count();
+        (0..m.min(kept)).map(|k| eigen.vector(k).to_vec()).collect()
     }
 
     /// The definition in d dimensions.

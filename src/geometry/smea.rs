@@ -38,8 +38,8 @@ pub(crate) fn scratch(n: usize, f: usize) -> usize {
     if f == 0 {
         return n;
     }
-    // The inner products twice, the factor, the pivots, projections; values, rows, sets.
-    3 * n * n + 2 * (n + 1) * n + 8 * n
+    // The inner products twice, the factor, the pivots, projections; sums, rows, sets.
+    3 * n * n + 2 * (n + 1) * n + 5 * n
 }
 
 /// Coefficients of the mean of the n−f usable rows whose covariance has the least largest eigenvalue,
@@ -72,7 +72,6 @@ pub(crate) fn choose(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratch
     let (pivots, rest) = rest.split_at_mut((m + 1) * u);
     let (along, rest) = rest.split_at_mut((u + 1) * u);
     let (sums, rest) = rest.split_at_mut(u);
-    let (values, rest) = rest.split_at_mut(eigen::value_scratch(u));
     let (order, rest) = bytemuck::cast_slice_mut(rest).split_at_mut(u);
     let (best, state) = rest.split_at_mut(u);
     for (a, gram) in gram.chunks_exact_mut(u).enumerate() {
@@ -92,7 +91,7 @@ pub(crate) fn choose(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratch
         order,
         t: 0.0,
     };
-    search.best_set(best, &mut state[..u], values);
+    search.best_set(best, &mut state[..u]);
     for (&i, &kept) in row.iter().zip(&*best) {
         if kept == KEPT {
             out[i as usize] = 1.0 / m as f64;
@@ -129,10 +128,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Marks the rows to keep in `best`.
-    fn best_set(&mut self, best: &mut [u64], state: &mut [u64], values: &mut [f64]) {
+    fn best_set(&mut self, best: &mut [u64], state: &mut [u64]) {
         let noise = self.noise();
         self.first_guess(best);
-        let mut least = self.largest_eigenvalue(best, values);
+        let mut least = self.largest_eigenvalue(best);
         // Is there one that varies less?
         state.fill(FREE);
         loop {
@@ -141,7 +140,7 @@ impl Search<'_> {
                 break;
             }
             self.mark(best);
-            let found = self.largest_eigenvalue(best, values);
+            let found = self.largest_eigenvalue(best);
             if found >= least {
                 break;
             }
@@ -216,7 +215,7 @@ impl Search<'_> {
     }
 
     /// Of a set's scatter.
-    fn largest_eigenvalue(&mut self, set: &[u64], values: &mut [f64]) -> f64 {
+    fn largest_eigenvalue(&mut self, set: &[u64]) -> f64 {
         let (u, m) = (self.u, self.m);
         let kept = || (0..u).filter(|&a| set[a] == KEPT);
         let (means, centred) = (&mut self.relative[..u], &mut self.factor[..m * m]);
@@ -229,7 +228,7 @@ impl Search<'_> {
                 *entry = self.gram[a * u + b] - means[a] - means[b] + mean;
             }
         }
-        eigen::largest_value(centred, m, values).max(0.0)
+        eigen::decompose(centred, m).values[0].max(0.0)
     }
 
     /// Is there a set with all kept rows, without those that are out, that stays below t? Then it is

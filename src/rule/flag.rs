@@ -15,7 +15,7 @@ use crate::geometry::{FlagSettings, Op};
 ///
 /// **It trusts lengths**: every row counts the same in the choice of Y, but with its length in the mean,
 /// and with m = ⌈(n+1)/2⌉ a hostile direction is usually in Y. One row that is 1e6 times longer moves
-/// the result that far. Clip before it, `arc(flag,f=…)`, or use `like=paper-code`.
+/// the result that far, so [`Rule::is_robust`] is false. Clip before it, `arc(flag,f=…)`, or use `like=paper-code`.
 ///
 /// `like=paper-code` is the published code: rows of unit length, one round, `(1/m) Y Yᵀ Σ x_i/‖x_i‖`,
 /// pairs weighted by `(λ/(n(n−1)))² (|1 − D²v_ij| + 1e-7)^−½` (from v = 0, where the code starts from a
@@ -58,6 +58,11 @@ impl Flag {
             paper_code: true,
             ..self
         }
+    }
+
+    /// Rows of unit length can't pull far; others can.
+    pub(super) fn is_robust(&self) -> bool {
+        self.paper_code
     }
 
     fn settings(&self, n: usize) -> FlagSettings {

@@ -258,10 +258,17 @@ impl Rule {
     }
 
     /// Is it robust: does its innermost rule bound what hostile rows can do?
+    ///
+    /// [`Mean`] does not. Neither does [`Flag`], unless it is `like=paper-code`: the length of a hostile
+    /// row, however far, is part of its mean.
     pub fn is_robust(&self) -> bool {
         match self.node().inner() {
             Some(inner) => inner.is_robust(),
-            None => !matches!(self, Rule::Mean(_)),
+            None => match self {
+                Rule::Mean(_) => false,
+                Rule::Flag(flag) => flag.is_robust(),
+                _ => true,
+            },
         }
     }
 

@@ -242,9 +242,10 @@ fn impossible_parameters_are_refused() {
 }
 
 #[test]
-fn only_the_mean_is_not_robust() {
+fn the_mean_and_the_flag_of_rows_as_long_as_they_are_are_not_robust() {
     let robust = |text: &str| text.parse::<Rule>().unwrap().is_robust();
     assert!(!robust("mean") && !robust("nnm(mean,f=1)") && robust("ctma(median,f=1)"));
+    assert!(!robust("flag") && !robust("nnm(flag(m=2),f=1)") && robust("flag(like=paper-code)"));
 }
 
 #[test]

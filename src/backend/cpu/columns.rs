@@ -69,7 +69,9 @@ impl ColumnsPlan {
         sizes.tile.grow(n * tile);
         sizes.result.grow(tile);
         sizes.rows.grow(n.max(rows).max(other_rows));
-        sizes.mixed.grow(if mixing.is_some() { rows * tile } else { 0 });
+        sizes
+            .mixed
+            .grow(if mixing.is_some() { rows * tile } else { 0 });
         sizes.other.grow(other_rows * tile);
         match &how {
             How::Sum => sizes.sums.grow(2 * tile),
@@ -114,15 +116,27 @@ impl ColumnsPlan {
             let sink;
             (sink, rest) = rest.split_at(self.segments.columns(wave));
             let shared = &*arena;
-            self.segments.run(context, wave, partials, sink, &|segment, partial, sink, scratch| {
-                let region = shared.problem(segment.problem);
-                self.segment(context.isa, data, region, segment, partial, sink, scratch);
-            });
-            let Some(distances) = self.step.distances else { continue };
+            self.segments.run(
+                context,
+                wave,
+                partials,
+                sink,
+                &|segment, partial, sink, scratch| {
+                    let region = shared.problem(segment.problem);
+                    self.segment(context.isa, data, region, segment, partial, sink, scratch);
+                },
+            );
+            let Some(distances) = self.step.distances else {
+                continue;
+            };
             for (problem, segments) in self.segments.problems(wave) {
                 let out = &mut arena.problem_mut(problem)[distances.out.range()];
                 let size = self.segments.partial;
-                finish(self.measured, &partials[segments.start * size..segments.end * size], out);
+                finish(
+                    self.measured,
+                    &partials[segments.start * size..segments.end * size],
+                    out,
+                );
             }
         }
     }
@@ -143,20 +157,41 @@ impl ColumnsPlan {
         let mut spans = self.segments.spans(segment, self.tile).peekable();
         while let Some(span) = spans.next() {
             let width = span.width();
-            let Scratch { terms, sums, result, .. } = scratch;
-            let direct =
-                streams && isa.run(SumRows { data, span: &span, terms, sums, result });
+            let Scratch {
+                terms,
+                sums,
+                result,
+                ..
+            } = scratch;
+            let direct = streams
+                && isa.run(SumRows {
+                    data,
+                    span: &span,
+                    terms,
+                    sums,
+                    result,
+                });
             if !direct {
                 self.tile(isa, data, &span, spans.peek(), scratch);
                 self.measure(isa, width, partial, scratch);
             }
-            isa.run(WriteResult { sink: &mut sink, result: &scratch.result, width });
+            isa.run(WriteResult {
+                sink: &mut sink,
+                result: &scratch.result,
+                width,
+            });
         }
     }
 
     /// Matrices, weights, and which rows of X are to be read.
     fn prepare(&self, region: &[f64], partial: &mut [f64], scratch: &mut Scratch) {
-        let Scratch { mixings, weights, terms, needed, .. } = scratch;
+        let Scratch {
+            mixings,
+            weights,
+            terms,
+            needed,
+            ..
+        } = scratch;
         let needed = &mut needed[..self.n];
         if let Some(slot) = self.step.weights {
             weights.fill(&region[slot.range()]);
@@ -183,7 +218,10 @@ impl ColumnsPlan {
             None => terms.extend((0..self.rows).map(|row| (row, 1.0 / self.rows as f64))),
             Some(slot) => {
                 let total = f64::from(weights.total);
-                let positive = region[slot.range()].iter().enumerate().filter(|&(_, &w)| w > 0.0);
+                let positive = region[slot.range()]
+                    .iter()
+                    .enumerate()
+                    .filter(|&(_, &w)| w > 0.0);
                 terms.extend(positive.map(|(row, &weight)| (row, weight / total)));
             }
         }
@@ -210,13 +248,35 @@ impl ColumnsPlan {
         next: Option<&Span>,
         scratch: &mut Scratch,
     ) {
-        let Scratch { tile, mixed, other, keys, values, result, mixings, .. } = scratch;
-        let Scratch { weights, terms, needed, ahead, .. } = scratch;
+        let Scratch {
+            tile,
+            mixed,
+            other,
+            keys,
+            values,
+            result,
+            mixings,
+            ..
+        } = scratch;
+        let Scratch {
+            weights,
+            terms,
+            needed,
+            ahead,
+            ..
+        } = scratch;
         let height = span.lines();
         let needed = &needed[..self.n];
         let ahead = Ahead::new(data, next, needed, ahead);
         let tile = &mut tile[..height * self.n];
-        isa.run(LoadTile { data, span, needed, missing: f32::INFINITY, rows: self.n, tile });
+        isa.run(LoadTile {
+            data,
+            span,
+            needed,
+            missing: f32::INFINITY,
+            rows: self.n,
+            tile,
+        });
         let tile = &*tile;
         if let Some(index) = self.other {
             mixings[index].run(isa, tile, &mut other[..height * self.measured]);
@@ -231,8 +291,22 @@ impl ColumnsPlan {
         };
         let (rows, result) = (self.rows, &mut result[..height]);
         match &self.how {
-            How::Sum => isa.run(SumTile { terms, tile, rows, result }),
-            How::Order(order) => order.run(isa, On { tile, rows, work: keys, result, ahead }),
+            How::Sum => isa.run(SumTile {
+                terms,
+                tile,
+                rows,
+                result,
+            }),
+            How::Order(order) => order.run(
+                isa,
+                On {
+                    tile,
+                    rows,
+                    work: keys,
+                    result,
+                    ahead,
+                },
+            ),
             How::Weighted(network) => isa.run(Weighted {
                 finish: weighted::Finish::new(self.step.statistic, rows, weights.total),
                 comparators: network.comparators(),
@@ -249,7 +323,9 @@ impl ColumnsPlan {
 
     /// Adds the rows' distances to the tile's result.
     fn measure(&self, isa: Isa, width: usize, partial: &mut [f64], scratch: &mut Scratch) {
-        let Some(distances) = self.step.distances else { return };
+        let Some(distances) = self.step.distances else {
+            return;
+        };
         let height = width.div_ceil(16);
         let rows = self.measured;
         let tile: &[Line] = match distances.rows {
@@ -259,7 +335,12 @@ impl ColumnsPlan {
         };
         let tile = &tile[..height * rows];
         let out = &mut scratch.distances[..rows];
-        isa.run(Distances { tile, rows, result: &scratch.result[..height], out });
+        isa.run(Distances {
+            tile,
+            rows,
+            result: &scratch.result[..height],
+            out,
+        });
         let (sums, classes) = partial.split_at_mut(rows);
         for (row, distance) in out.iter().enumerate() {
             sums[row] += f64::from(*distance);
@@ -278,8 +359,13 @@ fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
     for partial in partials.chunks_exact(2 * rows) {
         let (sums, classes) = out.split_at_mut(rows);
         let (more, of) = partial.split_at(rows);
-        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        classes.iter_mut().zip(of).for_each(|(class, &of)| *class = class.max(of));
+        sums.iter_mut()
+            .zip(more)
+            .for_each(|(sum, more)| *sum += more);
+        classes
+            .iter_mut()
+            .zip(of)
+            .for_each(|(class, &of)| *class = class.max(of));
     }
     let (sums, classes) = out.split_at_mut(rows);
     for (sum, class) in sums.iter_mut().zip(classes) {

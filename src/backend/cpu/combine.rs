@@ -30,7 +30,13 @@ impl CombinePlan {
         sizes.sums.grow(2 * columns);
         sizes.result.grow(columns.max(tile));
         sizes.tile.grow(n * tile);
-        CombinePlan { step: *step, n, columns, tile, segments: Segments::new(shape, 0) }
+        CombinePlan {
+            step: *step,
+            n,
+            columns,
+            tile,
+            segments: Segments::new(shape, 0),
+        }
     }
 
     pub fn run(
@@ -44,10 +50,16 @@ impl CombinePlan {
         for wave in &self.segments.waves {
             let sink;
             (sink, rest) = rest.split_at(self.segments.columns(wave));
-            self.segments.run(context, wave, &mut [], sink, &|segment, _, sink, scratch| {
-                let coefficients = arena.get(segment.problem, self.step.coefficients);
-                self.segment(context.isa, data, coefficients, segment, sink, scratch);
-            });
+            self.segments.run(
+                context,
+                wave,
+                &mut [],
+                sink,
+                &|segment, _, sink, scratch| {
+                    let coefficients = arena.get(segment.problem, self.step.coefficients);
+                    self.segment(context.isa, data, coefficients, segment, sink, scratch);
+                },
+            );
         }
     }
 
@@ -60,7 +72,14 @@ impl CombinePlan {
         mut sink: Sink<'_, '_>,
         scratch: &mut Scratch,
     ) {
-        let Scratch { terms, needed, sums, result, tile, .. } = scratch;
+        let Scratch {
+            terms,
+            needed,
+            sums,
+            result,
+            tile,
+            ..
+        } = scratch;
         let needed = &mut needed[..self.n];
         terms.clear();
         for (row, &coefficient) in coefficients.iter().enumerate() {
@@ -71,16 +90,42 @@ impl CombinePlan {
         }
         for span in self.segments.spans(segment, self.columns) {
             let width = span.width();
-            if isa.run(SumRows { data, span: &span, terms, sums, result }) {
-                isa.run(WriteResult { sink: &mut sink, result, width });
+            if isa.run(SumRows {
+                data,
+                span: &span,
+                terms,
+                sums,
+                result,
+            }) {
+                isa.run(WriteResult {
+                    sink: &mut sink,
+                    result,
+                    width,
+                });
                 continue;
             }
             for span in span.parts(self.tile) {
                 let (rows, width) = (self.n, span.width());
                 let tile = &mut tile[..span.lines() * rows];
-                isa.run(LoadTile { data, span: &span, needed, missing: 0.0, rows, tile });
-                isa.run(SumTile { terms, tile, rows, result: &mut result[..span.lines()] });
-                isa.run(WriteResult { sink: &mut sink, result, width });
+                isa.run(LoadTile {
+                    data,
+                    span: &span,
+                    needed,
+                    missing: 0.0,
+                    rows,
+                    tile,
+                });
+                isa.run(SumTile {
+                    terms,
+                    tile,
+                    rows,
+                    result: &mut result[..span.lines()],
+                });
+                isa.run(WriteResult {
+                    sink: &mut sink,
+                    result,
+                    width,
+                });
             }
         }
     }

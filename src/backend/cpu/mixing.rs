@@ -65,11 +65,13 @@ impl Mixing {
         for row in matrix.chunks_exact(self.inputs) {
             self.starts.push(self.sparse.len());
             let nonzero = row.iter().enumerate().filter(|&(_, &c)| c != 0.0);
-            self.sparse.extend(nonzero.map(|(j, &c)| (j as u32, c as f32)));
+            self.sparse
+                .extend(nonzero.map(|(j, &c)| (j as u32, c as f32)));
         }
         self.starts.push(self.sparse.len());
         let is_used = |&j: &usize| matrix[j..].iter().step_by(self.inputs).any(|&c| c != 0.0);
-        self.used.extend((0..self.inputs).filter(is_used).map(|j| j as u32));
+        self.used
+            .extend((0..self.inputs).filter(is_used).map(|j| j as u32));
         // A multiply-add of the sparse way costs about three of the dense way.
         self.is_dense = self.sparse.len() * 3 > self.rows * self.used.len();
         if self.is_dense {
@@ -77,7 +79,8 @@ impl Mixing {
                 for &j in &self.used {
                     let coefficient = |i: usize| matrix.get(i * self.inputs + j as usize);
                     let block = first..first + self.block;
-                    self.dense.extend(block.map(|i| coefficient(i).map_or(0.0, |&c| c as f32)));
+                    self.dense
+                        .extend(block.map(|i| coefficient(i).map_or(0.0, |&c| c as f32)));
                 }
             }
         }
@@ -91,13 +94,25 @@ impl Mixing {
     /// Mixes the first `inputs` rows of a tile of that many rows.
     pub fn run(&self, isa: Isa, tile: &[Line], mixed: &mut [Line]) {
         if self.is_dense {
-            isa.run(Dense { mixing: self, tile, mixed });
+            isa.run(Dense {
+                mixing: self,
+                tile,
+                mixed,
+            });
             // What is not finite in X shows in every row of Y, be it 0 times infinity.
-            if isa.run(TileRowIsFinite { tile: mixed, rows: self.rows, row: 0 }) {
+            if isa.run(TileRowIsFinite {
+                tile: mixed,
+                rows: self.rows,
+                row: 0,
+            }) {
                 return;
             }
         }
-        isa.run(Sparse { mixing: self, tile, mixed });
+        isa.run(Sparse {
+            mixing: self,
+            tile,
+            mixed,
+        });
     }
 }
 

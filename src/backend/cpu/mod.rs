@@ -54,7 +54,9 @@ impl Default for Cpu {
 impl Cpu {
     /// All cores: rayon's global pool, or the pool that the caller runs in.
     pub fn new() -> Self {
-        let isa = Isa::all().next().expect("the portable instructions are always there");
+        let isa = Isa::all()
+            .next()
+            .expect("the portable instructions are always there");
         Cpu { pool: None, isa }
     }
 
@@ -63,7 +65,10 @@ impl Cpu {
     /// # Errors
     /// [`Error::Device`] when there are to be no threads, or the system refuses to start them.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        let error = |reason: String| Error::Device { device: format!("{threads} threads"), reason };
+        let error = |reason: String| Error::Device {
+            device: format!("{threads} threads"),
+            reason,
+        };
         if threads == 0 {
             return Err(error("at least one is needed".into()));
         }
@@ -71,7 +76,10 @@ impl Cpu {
             .num_threads(threads)
             .build()
             .map_err(|reason| error(reason.to_string()))?;
-        Ok(Cpu { pool: Some(Arc::new(pool)), ..Cpu::new() })
+        Ok(Cpu {
+            pool: Some(Arc::new(pool)),
+            ..Cpu::new()
+        })
     }
 
     /// How many threads there are.
@@ -96,10 +104,12 @@ impl Cpu {
     /// The same threads with other instructions, for tests.
     #[doc(hidden)]
     pub fn with_instructions(self, name: &str) -> Result<Self> {
-        let isa = Isa::all().find(|isa| isa.name() == name).ok_or_else(|| Error::Device {
-            device: name.to_string(),
-            reason: "this processor does not have these instructions".into(),
-        })?;
+        let isa = Isa::all()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| Error::Device {
+                device: name.to_string(),
+                reason: "this processor does not have these instructions".into(),
+            })?;
         Ok(Cpu { isa, ..self })
     }
 
@@ -140,7 +150,9 @@ impl Workspace {
             Step::Pairwise(step) => {
                 Plan::Pairwise(PairwisePlan::new(step, shape, cpu.isa, &mut sizes))
             }
-            Step::Columns(step) => Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes)),
+            Step::Columns(step) => {
+                Plan::Columns(ColumnsPlan::new(step, shape, cpu.isa, &mut sizes))
+            }
             Step::Combine(step) => Plan::Combine(CombinePlan::new(step, shape, &mut sizes)),
             Step::Geometry(_) => Plan::Geometry,
         };
@@ -149,14 +161,19 @@ impl Workspace {
         let mut workspace = Workspace {
             cpu: cpu.clone(),
             partials: vec![0.0; partials],
-            scratch: (0..cpu.threads()).map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa))).collect(),
+            scratch: (0..cpu.threads())
+                .map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa)))
+                .collect(),
             plans,
             bytes: 0,
         };
-        let scratch = workspace.scratch.iter_mut().map(|scratch| match scratch.get_mut() {
-            Ok(scratch) => scratch.bytes(),
-            Err(poisoned) => poisoned.into_inner().bytes(),
-        });
+        let scratch = workspace
+            .scratch
+            .iter_mut()
+            .map(|scratch| match scratch.get_mut() {
+                Ok(scratch) => scratch.bytes(),
+                Err(poisoned) => poisoned.into_inner().bytes(),
+            });
         workspace.bytes = scratch.sum::<usize>()
             + size_of_val(&workspace.partials[..])
             + workspace.plans.iter().map(Plan::bytes).sum::<usize>();
@@ -178,7 +195,11 @@ impl Workspace {
         arena: &mut Arena,
         out: Option<&mut Output<'_>>,
     ) {
-        let context = Context { cpu: &self.cpu, isa: self.cpu.isa, scratch: &self.scratch };
+        let context = Context {
+            cpu: &self.cpu,
+            isa: self.cpu.isa,
+            scratch: &self.scratch,
+        };
         let (partials, data) = (&mut self.partials[..], &x.data());
         match &self.plans[step] {
             Plan::Pairwise(plan) => plan.run(&context, partials, data, arena),
@@ -233,7 +254,11 @@ impl Context<'_> {
         // A caller's own pool may have more threads than there were when this was prepared.
         let index = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
         // A panic while it was held left no invariant broken: every run fills what it reads.
-        work(&mut self.scratch[index].lock().unwrap_or_else(PoisonError::into_inner))
+        work(
+            &mut self.scratch[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -249,6 +274,7 @@ impl Kernel for WriteResult<'_, '_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.sink.write(s, &bytemuck::cast_slice(self.result)[..self.width]);
+        self.sink
+            .write(s, &bytemuck::cast_slice(self.result)[..self.width]);
     }
 }

@@ -16,7 +16,13 @@ pub(super) enum Finish {
     /// The middle value.
     Median(Ties),
     /// A weighted sum of the ranks `low..=high`.
-    Shares { low: usize, high: usize, first: f32, middle: f32, last: f32 },
+    Shares {
+        low: usize,
+        high: usize,
+        first: f32,
+        middle: f32,
+        last: f32,
+    },
     /// The mean of the n − f values closest to the median.
     AroundMedian { f: usize },
 }
@@ -34,7 +40,13 @@ impl Finish {
         // Rank k keeps the part of [k, k + 1) within [cut, n − cut).
         let outer = ((low + 1) as f64).min(n as f64 - cut) - cut;
         let (first, middle) = ((outer / kept) as f32, (1.0 / kept) as f32);
-        Finish::Shares { low, high, first, middle, last: first }
+        Finish::Shares {
+            low,
+            high,
+            first,
+            middle,
+            last: first,
+        }
     }
 
     /// The network that brings the ranks in question to their wires.
@@ -43,14 +55,19 @@ impl Finish {
             Finish::Median(Ties::Lower) => Network::select(n, (n - 1) / 2..(n + 1) / 2),
             Finish::Median(Ties::Upper) => Network::select(n, n / 2..n / 2 + 1),
             Finish::Median(Ties::Midpoint) => Network::median(n),
-            Finish::Shares { low, high, first, middle, .. } if first == middle => {
-                Network::trimmed(n, low..high + 1, &[])
-            }
+            Finish::Shares {
+                low,
+                high,
+                first,
+                middle,
+                ..
+            } if first == middle => Network::trimmed(n, low..high + 1, &[]),
             Finish::Shares { low, high, .. } => Network::trimmed(n, low..high + 1, &[low, high]),
             Finish::AroundMedian { f } => {
                 let middle = (n - 1) / 2..n / 2 + 1;
-                let exact: Vec<usize> =
-                    (0..n).filter(|k| *k < f || *k >= n - f || middle.contains(k)).collect();
+                let exact: Vec<usize> = (0..n)
+                    .filter(|k| *k < f || *k >= n - f || middle.contains(k))
+                    .collect();
                 Network::trimmed(n, 0..n, &exact)
             }
         }
@@ -62,13 +79,24 @@ impl Finish {
         match *self {
             Finish::Median(ties) => median(s, ties, wire((n - 1) / 2), wire(n / 2)),
             Finish::Shares { low, high, .. } if low == high => wire(low),
-            Finish::Shares { low, high, first, middle, last } => {
+            Finish::Shares {
+                low,
+                high,
+                first,
+                middle,
+                last,
+            } => {
                 let ends = s.mul(wire(low), s.splat(first));
                 let ends = s.fma(wire(high), s.splat(last), ends);
                 if low + 1 == high {
                     return ends;
                 }
-                let sum = sum(s, high - low - 1, #[inline(always)] |k| wire(low + 1 + k));
+                let sum = sum(
+                    s,
+                    high - low - 1,
+                    #[inline(always)]
+                    |k| wire(low + 1 + k),
+                );
                 s.fma(sum, s.splat(middle), ends)
             }
             Finish::AroundMedian { f } => {
@@ -96,7 +124,11 @@ impl Finish {
 /// A boundary within 1e-9·n of an integer is that integer.
 fn snap(cut: f64, n: usize) -> f64 {
     let whole = cut.round();
-    if (cut - whole).abs() <= 1e-9 * n as f64 { whole } else { cut }
+    if (cut - whole).abs() <= 1e-9 * n as f64 {
+        whole
+    } else {
+        cut
+    }
 }
 
 /// The median, given the two middle values (the same one twice if there is only one).
@@ -172,7 +204,9 @@ impl Order {
     }
 
     pub fn bytes(&self) -> usize {
-        self.network.as_ref().map_or(0, |network| size_of_val(network.comparators()))
+        self.network
+            .as_ref()
+            .map_or(0, |network| size_of_val(network.comparators()))
     }
 
     /// One result for each strip of the tile, whose first n rows count.
@@ -180,10 +214,19 @@ impl Order {
         match &self.network {
             Some(network) => {
                 let comparators = network.comparators();
-                isa.run(Interpreted { n: self.n, finish: self.finish, comparators, on });
+                isa.run(Interpreted {
+                    n: self.n,
+                    finish: self.finish,
+                    comparators,
+                    on,
+                });
             }
             None => {
-                let code = Dispatch { isa, finish: self.finish, on };
+                let code = Dispatch {
+                    isa,
+                    finish: self.finish,
+                    on,
+                };
                 straight::dispatch(self.n, code).expect("there is straight-line code for few rows");
             }
         }
@@ -215,7 +258,10 @@ impl Visitor for Dispatch<'_> {
     {
         match self.finish {
             Finish::Median(ties) => self.isa.run_vector(Median::<N> { ties, on: self.on }),
-            finish => self.isa.run_vector(Sorted::<N> { finish, on: self.on }),
+            finish => self.isa.run_vector(Sorted::<N> {
+                finish,
+                on: self.on,
+            }),
         }
     }
 }
@@ -264,10 +310,15 @@ where
         let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
         let results = vectors::<S>(self.on.result);
         for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
-            
-            let Some(strip) = strip.first_chunk::<N>() else { return };
+            let Some(strip) = strip.first_chunk::<N>() else {
+                return;
+            };
             let [low, high] = Wires::median(Lanes(s), Strip(strip));
-            *result = if N % 2 == 1 { low } else { median(s, self.ties, low, high) };
+            *result = if N % 2 == 1 {
+                low
+            } else {
+                median(s, self.ties, low, high)
+            };
         }
     }
 }
@@ -288,10 +339,16 @@ where
         let tile: &[S::F] = bytemuck::cast_slice(self.on.tile);
         let results = vectors::<S>(self.on.result);
         for (k, (strip, result)) in tile.chunks_exact(self.on.rows).zip(results).enumerate() {
-            
-            let Some(strip) = strip.first_chunk::<N>() else { return };
+            let Some(strip) = strip.first_chunk::<N>() else {
+                return;
+            };
             let sorted = Wires::sort(Lanes(s), Strip(strip));
-            *result = self.finish.of(s, N, #[inline(always)] |k| sorted[k]);
+            *result = self.finish.of(
+                s,
+                N,
+                #[inline(always)]
+                |k| sorted[k],
+            );
         }
     }
 }
@@ -312,8 +369,7 @@ impl Kernel for Interpreted<'_> {
         let (work, _) = vectors::<S>(self.on.work).as_chunks_mut::<GROUP>();
         let work = &mut work[..self.n];
         let results = vectors::<S>(self.on.result).chunks_mut(GROUP);
-        for (group, (strips, results)) in
-            tile.chunks(GROUP * self.on.rows).zip(results).enumerate()
+        for (group, (strips, results)) in tile.chunks(GROUP * self.on.rows).zip(results).enumerate()
         {
             for k in 0..GROUP {
                 self.on.ahead.strip(s, group * GROUP + k);
@@ -332,7 +388,12 @@ impl Kernel for Interpreted<'_> {
                 }
             }
             for (k, result) in results.iter_mut().enumerate() {
-                *result = self.finish.of(s, self.n, #[inline(always)] |wire| work[wire][k]);
+                *result = self.finish.of(
+                    s,
+                    self.n,
+                    #[inline(always)]
+                    |wire| work[wire][k],
+                );
             }
         }
     }

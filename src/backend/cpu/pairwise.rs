@@ -1,5 +1,6 @@
 //! The primitive `pairwise`: inner products of the rows, centred on their coordinate-wise median.
 
+use super::Context;
 use super::order::{Finish, On, Order};
 use super::policy::{self, GROUP};
 use super::products::Products;
@@ -8,7 +9,6 @@ use super::segments::{Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
 use super::tile::{Ahead, Line, LoadTile, RowIsFinite, Span, vectors};
 use super::weighted::{self, Weighted};
-use super::Context;
 use crate::Shape;
 use crate::matrix::Data;
 use crate::network::Network;
@@ -54,7 +54,10 @@ impl PairwisePlan {
     }
 
     pub fn bytes(&self) -> usize {
-        let network = self.network.as_ref().map_or(0, |n| size_of_val(n.comparators()));
+        let network = self
+            .network
+            .as_ref()
+            .map_or(0, |n| size_of_val(n.comparators()));
         self.order.bytes() + network + self.segments.bytes()
     }
 
@@ -67,14 +70,27 @@ impl PairwisePlan {
     ) {
         for wave in &self.segments.waves {
             let shared = &*arena;
-            self.segments.run(context, wave, partials, Sink::None, &|segment, partial, _, scratch| {
-                let weights = self.step.weights.map(|slot| shared.get(segment.problem, slot));
-                self.segment(context.isa, data, weights, segment, partial, scratch);
-            });
+            self.segments.run(
+                context,
+                wave,
+                partials,
+                Sink::None,
+                &|segment, partial, _, scratch| {
+                    let weights = self
+                        .step
+                        .weights
+                        .map(|slot| shared.get(segment.problem, slot));
+                    self.segment(context.isa, data, weights, segment, partial, scratch);
+                },
+            );
             for (problem, segments) in self.segments.problems(wave) {
                 let out = &mut arena.problem_mut(problem)[self.step.out.range()];
                 let size = self.segments.partial;
-                finish(self.rows, &partials[segments.start * size..segments.end * size], out);
+                finish(
+                    self.rows,
+                    &partials[segments.start * size..segments.end * size],
+                    out,
+                );
             }
         }
     }
@@ -89,11 +105,23 @@ impl PairwisePlan {
         scratch: &mut Scratch,
     ) {
         let (sums, classes) = partial.split_at_mut(self.rows * self.rows);
-        let Scratch { tile, result, keys, values, weights: integers, ahead, .. } = scratch;
+        let Scratch {
+            tile,
+            result,
+            keys,
+            values,
+            weights: integers,
+            ahead,
+            ..
+        } = scratch;
         if let Some(weights) = weights {
             integers.fill(weights);
             for (class, &weight) in classes.iter_mut().zip(weights) {
-                *class = if weight == 0.0 { CLASS_BAD } else { CLASS_FINITE };
+                *class = if weight == 0.0 {
+                    CLASS_BAD
+                } else {
+                    CLASS_FINITE
+                };
             }
         }
         let needed = weights.map_or(&[][..], |_| &integers.positive);
@@ -101,17 +129,41 @@ impl PairwisePlan {
         while let Some(span) = spans.next() {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
-            isa.run(LoadTile { data, span: &span, needed, missing: 0.0, rows: self.rows, tile });
-            let on = On { tile, rows: self.rows, work: keys, result, ahead: Ahead::new(data, spans.peek(), needed, ahead) };
+            isa.run(LoadTile {
+                data,
+                span: &span,
+                needed,
+                missing: 0.0,
+                rows: self.rows,
+                tile,
+            });
+            let on = On {
+                tile,
+                rows: self.rows,
+                work: keys,
+                result,
+                ahead: Ahead::new(data, spans.peek(), needed, ahead),
+            };
             match &self.network {
                 None => self.order.run(isa, on),
                 Some(network) => {
-                    let Weights { integers, total, .. } = integers;
+                    let Weights {
+                        integers, total, ..
+                    } = integers;
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
-            isa.run(Centre { tile, n: self.n, rows: self.rows, centre: result });
-            isa.run(Products { tile, rows: self.rows, sums });
+            isa.run(Centre {
+                tile,
+                n: self.n,
+                rows: self.rows,
+                centre: result,
+            });
+            isa.run(Products {
+                tile,
+                rows: self.rows,
+                sums,
+            });
             self.classify(isa, data, &span, sums, classes);
         }
     }
@@ -162,7 +214,10 @@ impl Kernel for Centre<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let centre: &[S::F] = bytemuck::cast_slice(self.centre);
-        for (strip, &m) in vectors::<S>(self.tile).chunks_exact_mut(self.rows).zip(centre) {
+        for (strip, &m) in vectors::<S>(self.tile)
+            .chunks_exact_mut(self.rows)
+            .zip(centre)
+        {
             let zero = s.splat(0.0);
             // m − m is 0 only for a finite m.
             let is_finite = s.lt(s.sub(m, m), s.splat(1.0));

@@ -83,7 +83,9 @@ impl Products<'_> {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let mut sums = [[s.splat(0.0); P]; P];
         for strip in tile.chunks_exact(self.rows) {
-            let Some(a) = strip[i..].first_chunk::<P>() else { return };
+            let Some(a) = strip[i..].first_chunk::<P>() else {
+                return;
+            };
             for p in 0..P {
                 for q in p..P {
                     sums[p][q] = s.fma(a[p], a[q], sums[p][q]);

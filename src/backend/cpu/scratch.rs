@@ -75,7 +75,11 @@ impl Scratch {
             values: lines(sizes.values.0),
             result: lines(sizes.result.0),
             sums: lines(sizes.sums.0),
-            mixings: sizes.mixings.iter().map(|&(n, inputs)| Mixing::new(n, inputs, isa)).collect(),
+            mixings: sizes
+                .mixings
+                .iter()
+                .map(|&(n, inputs)| Mixing::new(n, inputs, isa))
+                .collect(),
             weights: Weights {
                 integers: Vec::with_capacity(rows),
                 positive: Vec::with_capacity(rows),
@@ -89,8 +93,18 @@ impl Scratch {
     }
 
     pub fn bytes(&self) -> usize {
-        let tiles = [&self.tile, &self.mixed, &self.other, &self.keys, &self.values];
-        let lines: usize = tiles.iter().chain(&[&self.result, &self.sums]).map(|v| v.len()).sum();
+        let tiles = [
+            &self.tile,
+            &self.mixed,
+            &self.other,
+            &self.keys,
+            &self.values,
+        ];
+        let lines: usize = tiles
+            .iter()
+            .chain(&[&self.result, &self.sums])
+            .map(|v| v.len())
+            .sum();
         let rows = self.needed.len() * (size_of::<Term>() + size_of::<(i32, f32, usize)>() + 2);
         lines * size_of::<Line>() + rows + self.mixings.iter().map(Mixing::bytes).sum::<usize>()
     }
@@ -108,9 +122,11 @@ impl Weights {
     /// Takes over weights that are integers already.
     pub fn fill(&mut self, weights: &[f64]) {
         self.integers.clear();
-        self.integers.extend(weights.iter().map(|&weight| weight as i32));
+        self.integers
+            .extend(weights.iter().map(|&weight| weight as i32));
         self.positive.clear();
-        self.positive.extend(self.integers.iter().map(|&weight| weight > 0));
+        self.positive
+            .extend(self.integers.iter().map(|&weight| weight > 0));
         self.total = self.integers.iter().sum();
     }
 }

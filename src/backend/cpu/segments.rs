@@ -11,8 +11,8 @@ use super::scratch::Scratch;
 use super::simd::Simd;
 use super::tile::Span;
 use super::{Context, policy};
-use crate::matrix::{Output, OutputData, OutputElement};
 use crate::Shape;
+use crate::matrix::{Output, OutputData, OutputElement};
 
 /// Some columns of a problem.
 #[derive(Clone, Debug)]
@@ -58,7 +58,12 @@ impl Segments {
                     block_start += shape.columns()[block];
                     block += 1;
                 }
-                list.push(Segment { problem, columns, block, block_start });
+                list.push(Segment {
+                    problem,
+                    columns,
+                    block,
+                    block_start,
+                });
             }
             column += d;
             match waves.last_mut() {
@@ -68,7 +73,12 @@ impl Segments {
                 _ => waves.push(first..list.len()),
             }
         }
-        Segments { list, blocks: shape.columns().to_vec(), waves, partial }
+        Segments {
+            list,
+            blocks: shape.columns().to_vec(),
+            waves,
+            partial,
+        }
     }
 
     #[cfg(test)]
@@ -86,7 +96,11 @@ impl Segments {
     }
 
     /// The spans of a segment's tiles.
-    pub fn spans<'a>(&'a self, segment: &Segment, tile: usize) -> impl Iterator<Item = Span> + use<'a> {
+    pub fn spans<'a>(
+        &'a self,
+        segment: &Segment,
+        tile: usize,
+    ) -> impl Iterator<Item = Span> + use<'a> {
         let Range { mut start, end } = segment.columns.clone();
         let (mut block, mut block_start) = (segment.block, segment.block_start);
         std::iter::from_fn(move || {
@@ -97,7 +111,9 @@ impl Segments {
                 block_start = start;
                 block += 1;
             }
-            let stop = (start + tile).min(end).min(block_start + self.blocks[block]);
+            let stop = (start + tile)
+                .min(end)
+                .min(block_start + self.blocks[block]);
             let columns = start - block_start..stop - block_start;
             start = stop;
             Some(Span { block, columns })
@@ -130,16 +146,21 @@ impl Segments {
     /// The segments of a wave, problem by problem, as indices into the wave.
     pub fn problems(&self, wave: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
         let mut end = 0;
-        self.list[wave.clone()].chunk_by(|a, b| a.problem == b.problem).map(move |segments| {
-            let start = end;
-            end += segments.len();
-            (segments[0].problem, start..end)
-        })
+        self.list[wave.clone()]
+            .chunk_by(|a, b| a.problem == b.problem)
+            .map(move |segments| {
+                let start = end;
+                end += segments.len();
+                (segments[0].problem, start..end)
+            })
     }
 
     /// Columns of a wave.
     pub fn columns(&self, wave: &Range<usize>) -> usize {
-        self.list[wave.clone()].iter().map(|segment| segment.columns.len()).sum()
+        self.list[wave.clone()]
+            .iter()
+            .map(|segment| segment.columns.len())
+            .sum()
     }
 }
 
@@ -170,7 +191,11 @@ pub(super) struct Cursor<'a, 's, T> {
 
 impl<'a, 's, T> Cursor<'a, 's, T> {
     pub fn new(slices: &'a mut [&'s mut [T]]) -> Self {
-        Cursor { head: &mut [], middle: slices, tail: &mut [] }
+        Cursor {
+            head: &mut [],
+            middle: slices,
+            tail: &mut [],
+        }
     }
 
     /// The first `columns` columns, and the others.
@@ -178,8 +203,19 @@ impl<'a, 's, T> Cursor<'a, 's, T> {
         let Cursor { head, middle, tail } = self;
         if columns <= head.len() {
             let (head, rest) = head.split_at_mut(columns);
-            let left = Cursor { head, middle: &mut [], tail: &mut [] };
-            return (left, Cursor { head: rest, middle, tail });
+            let left = Cursor {
+                head,
+                middle: &mut [],
+                tail: &mut [],
+            };
+            return (
+                left,
+                Cursor {
+                    head: rest,
+                    middle,
+                    tail,
+                },
+            );
         }
         let mut columns = columns - head.len();
         let mut whole = 0;
@@ -192,12 +228,34 @@ impl<'a, 's, T> Cursor<'a, 's, T> {
         let (before, after) = middle.split_at_mut(whole);
         if let Some((cut, after)) = after.split_first_mut() {
             let (end, start) = cut.split_at_mut(columns);
-            let left = Cursor { head, middle: before, tail: end };
-            return (left, Cursor { head: start, middle: after, tail });
+            let left = Cursor {
+                head,
+                middle: before,
+                tail: end,
+            };
+            return (
+                left,
+                Cursor {
+                    head: start,
+                    middle: after,
+                    tail,
+                },
+            );
         }
         let (end, rest) = tail.split_at_mut(columns);
-        let left = Cursor { head, middle: before, tail: end };
-        (left, Cursor { head: rest, middle: &mut [], tail: &mut [] })
+        let left = Cursor {
+            head,
+            middle: before,
+            tail: end,
+        };
+        (
+            left,
+            Cursor {
+                head: rest,
+                middle: &mut [],
+                tail: &mut [],
+            },
+        )
     }
 
     /// The next columns, which lie in one slice.

@@ -1,7 +1,9 @@
 //! Weighted sums of rows, and squared distances of rows to a result.
 
 use super::simd::{Kernel, Simd};
-use super::tile::{AllFinite, Line, Load, Span, contiguous, for_element, load_part, no_nan, vectors};
+use super::tile::{
+    AllFinite, Line, Load, Span, contiguous, for_element, load_part, no_nan, vectors,
+};
 use crate::matrix::{Block, Data};
 
 /// A row and its coefficient, which is not 0.
@@ -104,7 +106,12 @@ fn add_four<S: Simd, T: Load>(s: S, rows: [&[T]; 4], c: [S::D; 4], sums: &mut [[
     let mut r2 = rows[2].chunks_exact(S::LANES);
     let mut r3 = rows[3].chunks_exact(S::LANES);
     let mut sums = sums.iter_mut();
-    for ((((x0, x1), x2), x3), sum) in (&mut r0).zip(&mut r1).zip(&mut r2).zip(&mut r3).zip(&mut sums) {
+    for ((((x0, x1), x2), x3), sum) in (&mut r0)
+        .zip(&mut r1)
+        .zip(&mut r2)
+        .zip(&mut r3)
+        .zip(&mut sums)
+    {
         let total = add(s, T::load(s, x0), c[0], *sum);
         let total = add(s, T::load(s, x1), c[1], total);
         let total = add(s, T::load(s, x2), c[2], total);
@@ -194,8 +201,8 @@ impl Kernel for TileRowIsFinite<'_> {
     fn run<S: Simd>(self, s: S) -> bool {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let mut all = AllFinite::new(s);
-        tile.chunks_exact(self.rows).for_each(|strip| all.check(strip[self.row]));
+        tile.chunks_exact(self.rows)
+            .for_each(|strip| all.check(strip[self.row]));
         all.finish()
     }
 }
-

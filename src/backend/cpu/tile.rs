@@ -107,9 +107,11 @@ pub(super) fn contiguous<'a, T: Element>(
     columns: Range<usize>,
 ) -> Option<&'a [T]> {
     match block.rows() {
-        Rows::Strided { data, row_stride, column_stride: 1 } => {
-            Some(&data[row * row_stride..][columns])
-        }
+        Rows::Strided {
+            data,
+            row_stride,
+            column_stride: 1,
+        } => Some(&data[row * row_stride..][columns]),
         Rows::Strided { .. } => None,
         Rows::Separate(rows) => Some(&rows[row][columns]),
     }
@@ -118,9 +120,11 @@ pub(super) fn contiguous<'a, T: Element>(
 #[inline(always)]
 fn element<T: Element>(block: &Block<'_, T>, row: usize, column: usize) -> f32 {
     match block.rows() {
-        Rows::Strided { data, row_stride, column_stride } => {
-            data[row * row_stride + column * column_stride].to_f32()
-        }
+        Rows::Strided {
+            data,
+            row_stride,
+            column_stride,
+        } => data[row * row_stride + column * column_stride].to_f32(),
         Rows::Separate(rows) => rows[row][column].to_f32(),
     }
 }
@@ -149,9 +153,16 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// For the rows of a span that lie one after the other in memory.
-    pub fn new(data: &Data<'_>, span: Option<&Span>, needed: &[bool], rows: &'a mut Vec<usize>) -> Self {
+    pub fn new(
+        data: &Data<'_>,
+        span: Option<&Span>,
+        needed: &[bool],
+        rows: &'a mut Vec<usize>,
+    ) -> Self {
         rows.clear();
-        let Some(span) = span else { return Ahead { rows, element: 1 } };
+        let Some(span) = span else {
+            return Ahead { rows, element: 1 };
+        };
         let element = for_element!(data, blocks => {
             let block = &blocks.as_slice()[span.block];
             let needed = (0..block.n()).filter(|&row| needed.get(row).is_none_or(|&needed| needed));
@@ -163,7 +174,10 @@ impl<'a> Ahead<'a> {
     }
 
     pub fn nothing() -> Self {
-        Ahead { rows: &[], element: 1 }
+        Ahead {
+            rows: &[],
+            element: 1,
+        }
     }
 
     /// Asks for a strip of the next tile.
@@ -211,9 +225,16 @@ impl LoadTile<'_, '_> {
         tile[self.span.width() / S::LANES * self.rows..].fill(s.splat(0.0));
         let is_needed = |row: usize| self.needed.get(row).is_none_or(|&needed| needed);
         for row in (0..block.n()).filter(|&row| !is_needed(row)) {
-            tile.iter_mut().skip(row).step_by(self.rows).for_each(|x| *x = s.splat(self.missing));
+            tile.iter_mut()
+                .skip(row)
+                .step_by(self.rows)
+                .for_each(|x| *x = s.splat(self.missing));
         }
-        if let Rows::Strided { data, row_stride, column_stride } = block.rows()
+        if let Rows::Strided {
+            data,
+            row_stride,
+            column_stride,
+        } = block.rows()
             && column_stride != 1
         {
             let floats: &mut [f32] = bytemuck::cast_slice_mut(tile);
@@ -233,7 +254,9 @@ impl LoadTile<'_, '_> {
             return;
         }
         for row in (0..block.n()).filter(|&row| is_needed(row)) {
-            let Some(source) = contiguous(block, row, start..end) else { continue };
+            let Some(source) = contiguous(block, row, start..end) else {
+                continue;
+            };
             let mut chunks = source.chunks_exact(S::LANES);
             let mut strips = tile[row..].iter_mut().step_by(self.rows);
             for (chunk, strip) in chunks.by_ref().zip(strips.by_ref()) {
@@ -283,7 +306,10 @@ pub(super) struct AllFinite<S: Simd> {
 impl<S: Simd> AllFinite<S> {
     #[inline(always)]
     pub fn new(s: S) -> Self {
-        AllFinite { s, sum: s.splat(0.0) }
+        AllFinite {
+            s,
+            sum: s.splat(0.0),
+        }
     }
 
     #[inline(always)]

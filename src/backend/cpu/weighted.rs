@@ -46,7 +46,12 @@ impl Finish {
             // Nothing is left between the cuts: the limit is the middle.
             return Finish::Median(Ties::Midpoint);
         }
-        Finish::Trimmed { cut, kept, outside, beyond }
+        Finish::Trimmed {
+            cut,
+            kept,
+            outside,
+            beyond,
+        }
     }
 }
 
@@ -136,7 +141,12 @@ fn finish<S: Simd>(
             }
             median(s, ties, low, high)
         }
-        Finish::Trimmed { cut, kept, outside, beyond } => {
+        Finish::Trimmed {
+            cut,
+            kept,
+            outside,
+            beyond,
+        } => {
             let (zero, nothing) = (s.splat_i(0), s.splat_d(0.0));
             let bounds = Bounds {
                 cut: s.splat_d(cut),
@@ -161,7 +171,10 @@ fn finish<S: Simd>(
                 below = next;
             }
             let scale = s.splat_d(1.0 / kept);
-            s.narrow([s.fma_d(mean[0], scale, nothing), s.fma_d(mean[1], scale, nothing)])
+            s.narrow([
+                s.fma_d(mean[0], scale, nothing),
+                s.fma_d(mean[1], scale, nothing),
+            ])
         }
     }
 }

@@ -8,7 +8,13 @@ use crate::plan::{Arena, Columns, Combine, Distances, Pairwise, Step};
 use crate::{Matrix, Output, Shape, Statistic, Ties, Trim};
 
 fn plain(statistic: Statistic) -> Columns {
-    Columns { statistic, mixing: None, weights: None, distances: None, write: true }
+    Columns {
+        statistic,
+        mixing: None,
+        weights: None,
+        distances: None,
+        write: true,
+    }
 }
 
 /// Names, steps, and the mixing, weights and coefficients that they read.
@@ -27,22 +33,81 @@ fn steps(n: usize) -> (Vec<(&'static str, Step)>, Vec<f64>) {
     }
     let median = Statistic::Median(Ties::Midpoint);
     let trimmed = Statistic::TrimmedMean(Trim::F(f));
-    let distances = |rows| Some(Distances { rows, out: slot(end, 2 * n) });
+    let distances = |rows| {
+        Some(Distances {
+            rows,
+            out: slot(end, 2 * n),
+        })
+    };
     let columns = |step| Step::Columns(step);
     let list = vec![
         ("mean", columns(plain(Statistic::Mean))),
         ("median", columns(plain(median))),
         ("trimmed mean", columns(plain(trimmed))),
-        ("trimmed mean, lambda", columns(plain(Statistic::TrimmedMean(Trim::Lambda(0.13))))),
-        ("mean around median", columns(plain(Statistic::MeanAroundMedian { f }))),
-        ("median, distances", columns(Columns { distances: distances(None), ..plain(median) })),
-        ("median, weights", columns(Columns { weights: Some(weights), ..plain(median) })),
-        ("trimmed mean, weights", columns(Columns { weights: Some(weights), ..plain(trimmed) })),
-        ("mean, weights", columns(Columns { weights: Some(weights), ..plain(Statistic::Mean) })),
-        ("mixing, trimmed mean", columns(Columns { mixing: Some(dense), ..plain(trimmed) })),
-        ("bucketing, median", columns(Columns { mixing: Some(sparse), ..plain(median) })),
-        ("pairwise", Step::Pairwise(Pairwise { origin: false, weights: None, out: slot(end, n * n + n) })),
-        ("combine", Step::Combine(Combine { coefficients: weights })),
+        (
+            "trimmed mean, lambda",
+            columns(plain(Statistic::TrimmedMean(Trim::Lambda(0.13)))),
+        ),
+        (
+            "mean around median",
+            columns(plain(Statistic::MeanAroundMedian { f })),
+        ),
+        (
+            "median, distances",
+            columns(Columns {
+                distances: distances(None),
+                ..plain(median)
+            }),
+        ),
+        (
+            "median, weights",
+            columns(Columns {
+                weights: Some(weights),
+                ..plain(median)
+            }),
+        ),
+        (
+            "trimmed mean, weights",
+            columns(Columns {
+                weights: Some(weights),
+                ..plain(trimmed)
+            }),
+        ),
+        (
+            "mean, weights",
+            columns(Columns {
+                weights: Some(weights),
+                ..plain(Statistic::Mean)
+            }),
+        ),
+        (
+            "mixing, trimmed mean",
+            columns(Columns {
+                mixing: Some(dense),
+                ..plain(trimmed)
+            }),
+        ),
+        (
+            "bucketing, median",
+            columns(Columns {
+                mixing: Some(sparse),
+                ..plain(median)
+            }),
+        ),
+        (
+            "pairwise",
+            Step::Pairwise(Pairwise {
+                origin: false,
+                weights: None,
+                out: slot(end, n * n + n),
+            }),
+        ),
+        (
+            "combine",
+            Step::Combine(Combine {
+                coefficients: weights,
+            }),
+        ),
     ];
     (list, arena)
 }
@@ -67,7 +132,10 @@ fn measure(n: usize, d: usize, threads: usize, hostile: Option<f32>, isa: &str) 
     }
     let matrix = Matrix::new(&x, n, d).unwrap();
     let shape = Shape::new(n, d);
-    let cpu = Cpu::with_threads(threads).unwrap().with_instructions(isa).unwrap();
+    let cpu = Cpu::with_threads(threads)
+        .unwrap()
+        .with_instructions(isa)
+        .unwrap();
     let mut out = vec![0.0f32; d];
     let mut copy = vec![0.0f32; n * d];
     let copied = best(|| copy.copy_from_slice(&x));
@@ -97,7 +165,10 @@ fn measure(n: usize, d: usize, threads: usize, hostile: Option<f32>, isa: &str) 
 #[ignore = "measures time"]
 fn measure_primitives() {
     let var = |name: &str, default: usize| {
-        std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+        std::env::var(name)
+            .ok()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(default)
     };
     let (n, d) = (var("N", 25), var("D", 1_000_000));
     let isa = std::env::var("ISA").unwrap_or_else(|_| Cpu::new().instructions().to_string());

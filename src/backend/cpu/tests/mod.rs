@@ -15,7 +15,11 @@ pub(super) const COLUMNS: [usize; 4] = [1, 3, 255, 257];
 
 /// One processor for each set of instructions.
 pub(super) fn cpus() -> Vec<Cpu> {
-    let cpu = |name| Cpu::new().with_instructions(name).expect("these instructions are available");
+    let cpu = |name| {
+        Cpu::new()
+            .with_instructions(name)
+            .expect("these instructions are available")
+    };
     Cpu::available_instructions().map(cpu).collect()
 }
 
@@ -36,7 +40,10 @@ impl Random {
 
     /// Nearly normal: mean 0, variance 1.
     pub fn normal(&mut self) -> f32 {
-        (0..12).map(|_| (self.bits() >> 40) as f32 / (1u64 << 24) as f32).sum::<f32>() - 6.0
+        (0..12)
+            .map(|_| (self.bits() >> 40) as f32 / (1u64 << 24) as f32)
+            .sum::<f32>()
+            - 6.0
     }
 
     /// Quarters between −8 and 8: many ties, exact sums.
@@ -46,13 +53,28 @@ impl Random {
 
     pub fn hostile(&mut self) -> f32 {
         let minus_nan = f32::from_bits(f32::NAN.to_bits() | 0x8000_0000);
-        let values = [f32::NAN, minus_nan, f32::INFINITY, f32::NEG_INFINITY, 1e38, -1e38, 1e-40, -0.0];
+        let values = [
+            f32::NAN,
+            minus_nan,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            1e38,
+            -1e38,
+            1e-40,
+            -0.0,
+        ];
         values[self.below(values.len())]
     }
 }
 
 /// A plan on a processor, with the given contents of the arena.
-pub(super) fn run(cpu: &Cpu, x: &Matrix<'_>, shape: &Shape, steps: &[Step], arena: &[f64]) -> (Arena, Vec<f32>) {
+pub(super) fn run(
+    cpu: &Cpu,
+    x: &Matrix<'_>,
+    shape: &Shape,
+    steps: &[Step],
+    arena: &[f64],
+) -> (Arena, Vec<f32>) {
     let mut workspace = Workspace::new(cpu, shape, steps);
     let stride = arena.len().max(1);
     let mut memory = Arena::new(shape.problems(), stride);

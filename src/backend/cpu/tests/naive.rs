@@ -11,8 +11,12 @@ pub(super) fn statistic(column: &[f64], weights: Option<&[f64]>, statistic: Stat
     let n = column.len();
     let ones = vec![1.0; n];
     let w = weights.unwrap_or(&ones);
-    let mut sorted: Vec<(f64, f64)> =
-        column.iter().zip(w).filter(|&(_, &w)| w > 0.0).map(|(&x, &w)| (no_nan(x), w)).collect();
+    let mut sorted: Vec<(f64, f64)> = column
+        .iter()
+        .zip(w)
+        .filter(|&(_, &w)| w > 0.0)
+        .map(|(&x, &w)| (no_nan(x), w))
+        .collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let total: f64 = w.iter().sum();
     match statistic {
@@ -49,7 +53,13 @@ fn median(sorted: &[(f64, f64)], total: f64, ties: Ties) -> f64 {
 }
 
 fn trimmed(sorted: &[(f64, f64)], cut: f64, total: f64) -> f64 {
-    let snap = |x: f64, to: f64| if (x - to).abs() <= 1e-9 * total { to } else { x };
+    let snap = |x: f64, to: f64| {
+        if (x - to).abs() <= 1e-9 * total {
+            to
+        } else {
+            x
+        }
+    };
     let (mut sum, mut mean, mut kept) = (0.0, 0.0, 0.0);
     for &(x, w) in sorted {
         let (start, end) = (sum, sum + w);
@@ -62,7 +72,11 @@ fn trimmed(sorted: &[(f64, f64)], cut: f64, total: f64) -> f64 {
         }
     }
     // The limit, where nothing is left between the cuts.
-    if kept == 0.0 { median(sorted, total, Ties::Midpoint) } else { mean / kept }
+    if kept == 0.0 {
+        median(sorted, total, Ties::Midpoint)
+    } else {
+        mean / kept
+    }
 }
 
 /// A trimmed mean needs this many values that are not hostile.
@@ -98,5 +112,7 @@ pub(super) fn pairwise(x: &[Vec<f64>], weights: Option<&[f64]>, origin: bool) ->
         rows.iter_mut().for_each(|row| row[k] -= m);
     }
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
-    rows.iter().map(|a| rows.iter().map(|b| product(a, b)).collect()).collect()
+    rows.iter()
+        .map(|a| rows.iter().map(|b| product(a, b)).collect())
+        .collect()
 }

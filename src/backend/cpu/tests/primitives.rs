@@ -3,18 +3,33 @@
 use half::{bf16, f16};
 
 use super::{COLUMNS, Cpu, ROWS, Random, cpus, naive, run, slot};
-use crate::plan::{CLASS_BAD, CLASS_FAR, CLASS_FINITE, Columns, Combine, Distances, Pairwise, Step};
+use crate::plan::{
+    CLASS_BAD, CLASS_FAR, CLASS_FINITE, Columns, Combine, Distances, Pairwise, Step,
+};
 use crate::{Block, Matrix, Shape, Statistic, Ties, Trim};
 
 fn columns(statistic: Statistic) -> Columns {
-    Columns { statistic, mixing: None, weights: None, distances: None, write: true }
+    Columns {
+        statistic,
+        mixing: None,
+        weights: None,
+        distances: None,
+        write: true,
+    }
 }
 
 /// n × d numbers, the first rows hostile in every other element.
 fn data(n: usize, d: usize, hostile: usize, random: &mut Random) -> Vec<f32> {
     let lattice = random.below(2) == 0;
-    let mut x: Vec<f32> =
-        (0..n * d).map(|_| if lattice { random.quarter() } else { random.normal() }).collect();
+    let mut x: Vec<f32> = (0..n * d)
+        .map(|_| {
+            if lattice {
+                random.quarter()
+            } else {
+                random.normal()
+            }
+        })
+        .collect();
     for x in &mut x[..hostile * d] {
         if random.below(2) == 0 {
             *x = random.hostile();
@@ -24,7 +39,9 @@ fn data(n: usize, d: usize, hostile: usize, random: &mut Random) -> Vec<f32> {
 }
 
 fn rows(x: &[f32], d: usize) -> Vec<Vec<f64>> {
-    x.chunks(d).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect()
+    x.chunks(d)
+        .map(|row| row.iter().map(|&x| f64::from(x)).collect())
+        .collect()
 }
 
 fn column(rows: &[Vec<f64>], k: usize) -> Vec<f64> {
@@ -34,7 +51,10 @@ fn column(rows: &[Vec<f64>], k: usize) -> Vec<f64> {
 #[track_caller]
 fn close(got: f64, expected: f64, scale: f64, what: &str) {
     let same = got == expected || (got.is_nan() && expected.is_nan());
-    assert!(same || (got - expected).abs() <= 2e-6 * scale + 1e-35, "{what}: {got}, expected {expected}");
+    assert!(
+        same || (got - expected).abs() <= 2e-6 * scale + 1e-35,
+        "{what}: {got}, expected {expected}"
+    );
 }
 
 fn statistics(n: usize) -> Vec<Statistic> {
@@ -46,10 +66,14 @@ fn statistics(n: usize) -> Vec<Statistic> {
         Statistic::TrimmedMean(Trim::F(n.div_ceil(2) - 1)),
         Statistic::TrimmedMean(Trim::Lambda(0.499_999_999_999)),
         Statistic::MeanAroundMedian { f: 0 },
-        Statistic::MeanAroundMedian { f: n.div_ceil(2) - 1 },
+        Statistic::MeanAroundMedian {
+            f: n.div_ceil(2) - 1,
+        },
         Statistic::Mean,
     ];
-    let trims = naive::trims().into_iter().filter(|trim| trim.cut(n, 1.0) < 0.5);
+    let trims = naive::trims()
+        .into_iter()
+        .filter(|trim| trim.cut(n, 1.0) < 0.5);
     list.extend(trims.map(Statistic::TrimmedMean));
     list
 }
@@ -95,7 +119,10 @@ fn too_many_hostile_values_follow_the_definition() {
     let mut random = Random(2);
     for cpu in cpus() {
         for n in [1, 2, 5, 25, 40] {
-            for statistic in statistics(n).into_iter().filter(|s| !matches!(s, Statistic::MeanAroundMedian { .. })) {
+            for statistic in statistics(n)
+                .into_iter()
+                .filter(|s| !matches!(s, Statistic::MeanAroundMedian { .. }))
+            {
                 let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0];
                 let x: Vec<f32> = (0..n * 300).map(|_| special[random.below(4)]).collect();
                 let step = [Step::Columns(columns(statistic))];
@@ -104,7 +131,12 @@ fn too_many_hostile_values_follow_the_definition() {
                 let x = rows(&x, 300);
                 for (k, &out) in out.iter().enumerate() {
                     let expected = naive::statistic(&column(&x, k), None, statistic);
-                    close(f64::from(out), expected, 1.0, &format!("{statistic:?} {n} {k}"));
+                    close(
+                        f64::from(out),
+                        expected,
+                        1.0,
+                        &format!("{statistic:?} {n} {k}"),
+                    );
                 }
             }
         }
@@ -128,7 +160,10 @@ fn weighted_statistics_agree() {
                     for (x, _) in x.chunks_mut(d).zip(&w).filter(|(_, w)| **w == 0.0) {
                         x.fill_with(|| random.hostile());
                     }
-                    let step = Columns { weights: Some(slot(0, n)), ..columns(statistic) };
+                    let step = Columns {
+                        weights: Some(slot(0, n)),
+                        ..columns(statistic)
+                    };
                     let matrix = Matrix::new(&x, n, d).unwrap();
                     let (_, out) =
                         run(&cpu, &matrix, &Shape::new(n, d), &[Step::Columns(step)], &w);
@@ -149,7 +184,11 @@ fn weighted_statistics_agree() {
 fn check_distances(got: &[f64], rows: &[Vec<f64>], result: &[f32]) {
     let (distances, classes) = got.split_at(rows.len());
     for ((row, &got), &class) in rows.iter().zip(distances).zip(classes) {
-        let d2: f64 = row.iter().zip(result).map(|(x, &r)| (x - f64::from(r)).powi(2)).sum();
+        let d2: f64 = row
+            .iter()
+            .zip(result)
+            .map(|(x, &r)| (x - f64::from(r)).powi(2))
+            .sum();
         let expected_class = if row.iter().any(|x| !x.is_finite()) {
             CLASS_BAD
         } else if d2 > f64::from(f32::MAX) {
@@ -158,7 +197,16 @@ fn check_distances(got: &[f64], rows: &[Vec<f64>], result: &[f32]) {
             CLASS_FINITE
         };
         assert_eq!(class, expected_class);
-        close(got, if class == CLASS_FINITE { d2 } else { f64::INFINITY }, d2, "distance");
+        close(
+            got,
+            if class == CLASS_FINITE {
+                d2
+            } else {
+                f64::INFINITY
+            },
+            d2,
+            "distance",
+        );
     }
 }
 
@@ -170,8 +218,14 @@ fn distances_to_the_result() {
             for d in COLUMNS {
                 let x = data(n, d, n.div_ceil(2) - 1, &mut random);
                 let statistic = Statistic::Median(Ties::Midpoint);
-                let distances = Some(Distances { rows: None, out: slot(0, 2 * n) });
-                let step = [Step::Columns(Columns { distances, ..columns(statistic) })];
+                let distances = Some(Distances {
+                    rows: None,
+                    out: slot(0, 2 * n),
+                });
+                let step = [Step::Columns(Columns {
+                    distances,
+                    ..columns(statistic)
+                })];
                 let matrix = Matrix::new(&x, n, d).unwrap();
                 let (arena, out) = run(&cpu, &matrix, &Shape::new(n, d), &step, &vec![0.0; 2 * n]);
                 check_distances(arena.problem(0), &rows(&x, d), &out);
@@ -184,9 +238,15 @@ fn distances_to_the_result() {
 fn mixing(rows: usize, n: usize, dense: bool, random: &mut Random) -> Vec<f64> {
     let coefficient = |j: usize, random: &mut Random| {
         let zero = n > 1 && (j == 0 || !dense && random.below(n) > 2);
-        if zero { 0.0 } else { random.below(8) as f64 / 8.0 }
+        if zero {
+            0.0
+        } else {
+            random.below(8) as f64 / 8.0
+        }
     };
-    (0..rows).flat_map(|_| (0..n).map(|j| coefficient(j, random)).collect::<Vec<_>>()).collect()
+    (0..rows)
+        .flat_map(|_| (0..n).map(|j| coefficient(j, random)).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]
@@ -194,8 +254,11 @@ fn mixed_rows() {
     let mut random = Random(5);
     for cpu in cpus() {
         for n in ROWS {
-            for (rows_out, dense) in [(n, true), (n.div_ceil(2), false), (n + 3, true), (n, false)] {
-                for (d, of_x, sporadic) in [(255, false, false), (257, true, true), (3, false, true)] {
+            for (rows_out, dense) in [(n, true), (n.div_ceil(2), false), (n + 3, true), (n, false)]
+            {
+                for (d, of_x, sporadic) in
+                    [(255, false, false), (257, true, true), (3, false, true)]
+                {
                     let m = mixing(rows_out, n, dense, &mut random);
                     let mut x = data(n, d, usize::from(n > 1), &mut random);
                     if sporadic {
@@ -219,8 +282,13 @@ fn mixed_rows() {
                     let mut start = m.clone();
                     start.resize(m.len() + 2 * measured, 0.0);
                     let matrix = Matrix::new(&x, n, d).unwrap();
-                    let (arena, out) =
-                        run(&cpu, &matrix, &Shape::new(n, d), &[Step::Columns(step)], &start);
+                    let (arena, out) = run(
+                        &cpu,
+                        &matrix,
+                        &Shape::new(n, d),
+                        &[Step::Columns(step)],
+                        &start,
+                    );
                     for (k, &out) in out.iter().enumerate() {
                         let expected = naive::statistic(&column(&y, k), None, statistic);
                         let what = format!("{} {n} {rows_out} {dense}", cpu.instructions());
@@ -255,7 +323,11 @@ fn pairwise_products() {
                     let weights = weighted.then_some(slot(0, n));
                     let mut start = w.clone();
                     start.resize(out.end(), 0.0);
-                    let step = [Step::Pairwise(Pairwise { origin, weights, out })];
+                    let step = [Step::Pairwise(Pairwise {
+                        origin,
+                        weights,
+                        out,
+                    })];
                     let matrix = Matrix::new(&x, n, d).unwrap();
                     let (arena, _) = run(&cpu, &matrix, &Shape::new(n, d), &step, &start);
                     let x = rows(&x, d);
@@ -270,7 +342,12 @@ fn pairwise_products() {
                             (false, true) => CLASS_FAR,
                             (false, false) => CLASS_FINITE,
                         };
-                        assert_eq!(classes[i], class, "{} {n} × {d} row {i}", cpu.instructions());
+                        assert_eq!(
+                            classes[i],
+                            class,
+                            "{} {n} × {d} row {i}",
+                            cpu.instructions()
+                        );
                     }
                     for i in 0..size {
                         for j in 0..size {
@@ -280,7 +357,11 @@ fn pairwise_products() {
                                 (false, true) => f64::INFINITY,
                                 (false, false) => 0.0,
                             };
-                            let scale = if finite { (gram[i * size + i] * gram[j * size + j]).sqrt() } else { 0.0 };
+                            let scale = if finite {
+                                (gram[i * size + i] * gram[j * size + j]).sqrt()
+                            } else {
+                                0.0
+                            };
                             close(gram[i * size + j], expected, scale, "product");
                         }
                     }
@@ -297,9 +378,18 @@ fn combinations_skip_rows() {
         for n in ROWS {
             for d in COLUMNS {
                 let x = data(n, d, n / 2, &mut random);
-                let c: Vec<f64> =
-                    (0..n).map(|i| if i < n / 2 { 0.0 } else { f64::from(random.normal()) }).collect();
-                let step = [Step::Combine(Combine { coefficients: slot(0, n) })];
+                let c: Vec<f64> = (0..n)
+                    .map(|i| {
+                        if i < n / 2 {
+                            0.0
+                        } else {
+                            f64::from(random.normal())
+                        }
+                    })
+                    .collect();
+                let step = [Step::Combine(Combine {
+                    coefficients: slot(0, n),
+                })];
                 let matrix = Matrix::new(&x, n, d).unwrap();
                 let (_, out) = run(&cpu, &matrix, &Shape::new(n, d), &step, &c);
                 let x = rows(&x, d);
@@ -321,13 +411,26 @@ fn everything(n: usize) -> (Vec<Step>, Vec<f64>) {
     let size = (n + 1) * (n + 1) + n + 1;
     let m = slot(0, n * n);
     let coefficients = slot(m.end(), n);
-    let distances = |offset, rows| Some(Distances { rows, out: slot(offset, 2 * n) });
+    let distances = |offset, rows| {
+        Some(Distances {
+            rows,
+            out: slot(offset, 2 * n),
+        })
+    };
     let first = coefficients.end();
     let median = columns(Statistic::Median(Ties::Midpoint));
     let trimmed = columns(Statistic::TrimmedMean(Trim::F(n / 4)));
     let steps = vec![
-        Step::Pairwise(Pairwise { origin: true, weights: None, out: slot(first, size) }),
-        Step::Columns(Columns { distances: distances(first + size, None), write: false, ..median }),
+        Step::Pairwise(Pairwise {
+            origin: true,
+            weights: None,
+            out: slot(first, size),
+        }),
+        Step::Columns(Columns {
+            distances: distances(first + size, None),
+            write: false,
+            ..median
+        }),
         Step::Columns(Columns {
             mixing: Some(m),
             distances: distances(first + size + 2 * n, Some(m)),
@@ -373,12 +476,17 @@ fn the_layout_does_not_matter() {
             };
             let expected = check(Block::new(&x, n, d).unwrap(), "rows");
             let by_columns: Vec<f32> = (0..n * d).map(|k| x[k % n * d + k / n]).collect();
-            let padded: Vec<f32> =
-                x.chunks(d).flat_map(|row| row.iter().copied().chain([f32::NAN; 3])).collect();
+            let padded: Vec<f32> = x
+                .chunks(d)
+                .flat_map(|row| row.iter().copied().chain([f32::NAN; 3]))
+                .collect();
             let spread: Vec<f32> = x.iter().flat_map(|&x| [x, f32::NAN]).collect();
             let separate: Vec<&[f32]> = x.chunks(d).collect();
             let others = [
-                check(Block::strided(&by_columns, n, d, 1, n).unwrap(), "by columns"),
+                check(
+                    Block::strided(&by_columns, n, d, 1, n).unwrap(),
+                    "by columns",
+                ),
                 check(Block::strided(&padded, n, d, d + 3, 1).unwrap(), "padded"),
                 check(Block::strided(&spread, n, d, 2 * d, 2).unwrap(), "spread"),
                 check(Block::from_rows(&separate).unwrap(), "separate"),
@@ -422,7 +530,13 @@ fn blocks_are_one_vector_or_a_batch() {
     let (batch, out) = run(&cpu, &matrix, &Shape::batch(n, &widths), &steps, &start);
     assert!(bits(&out) == bits(&expected));
     for (p, (block, &width)) in blocks.iter().zip(&widths).enumerate() {
-        let (alone, _) = run(&cpu, &(*block).into(), &Shape::new(n, width), &steps, &start);
+        let (alone, _) = run(
+            &cpu,
+            &(*block).into(),
+            &Shape::new(n, width),
+            &steps,
+            &start,
+        );
         assert_eq!(batch.problem(p), alone.problem(0));
     }
 }
@@ -434,21 +548,56 @@ fn element_types() {
         let (n, d) = (25, 1003);
         let (steps, start) = everything(n);
         let shape = Shape::new(n, d);
-        let brains: Vec<bf16> = (0..n * d).map(|_| bf16::from_f32(random.normal())).collect();
+        let brains: Vec<bf16> = (0..n * d)
+            .map(|_| bf16::from_f32(random.normal()))
+            .collect();
         let halves: Vec<f16> = (0..n * d).map(|_| f16::from_f32(random.normal())).collect();
         let as_f32 = |x: &mut dyn Iterator<Item = f32>| {
             let x: Vec<f32> = x.collect();
-            run(&cpu, &Matrix::new(&x, n, d).unwrap(), &shape, &steps, &start)
+            run(
+                &cpu,
+                &Matrix::new(&x, n, d).unwrap(),
+                &shape,
+                &steps,
+                &start,
+            )
         };
         let expected = as_f32(&mut brains.iter().map(|x| x.to_f32()));
-        let got = run(&cpu, &Matrix::new(&brains, n, d).unwrap(), &shape, &steps, &start);
-        assert_eq!((got.0.problem(0), got.1), (expected.0.problem(0), expected.1));
+        let got = run(
+            &cpu,
+            &Matrix::new(&brains, n, d).unwrap(),
+            &shape,
+            &steps,
+            &start,
+        );
+        assert_eq!(
+            (got.0.problem(0), got.1),
+            (expected.0.problem(0), expected.1)
+        );
         let expected = as_f32(&mut halves.iter().map(|x| x.to_f32()));
-        let got = run(&cpu, &Matrix::new(&halves, n, d).unwrap(), &shape, &steps, &start);
-        assert_eq!((got.0.problem(0), got.1), (expected.0.problem(0), expected.1.clone()));
+        let got = run(
+            &cpu,
+            &Matrix::new(&halves, n, d).unwrap(),
+            &shape,
+            &steps,
+            &start,
+        );
+        assert_eq!(
+            (got.0.problem(0), got.1),
+            (expected.0.problem(0), expected.1.clone())
+        );
         let doubles: Vec<f64> = halves.iter().map(|x| x.to_f64()).collect();
-        let got = run(&cpu, &Matrix::new(&doubles, n, d).unwrap(), &shape, &steps, &start);
-        assert_eq!((got.0.problem(0), got.1), (expected.0.problem(0), expected.1));
+        let got = run(
+            &cpu,
+            &Matrix::new(&doubles, n, d).unwrap(),
+            &shape,
+            &steps,
+            &start,
+        );
+        assert_eq!(
+            (got.0.problem(0), got.1),
+            (expected.0.problem(0), expected.1)
+        );
     }
 }
 
@@ -466,9 +615,19 @@ fn output_types() {
         let mut arena = crate::plan::Arena::new(1, 1);
         let mut brains = vec![bf16::ZERO; d];
         workspace.run(0, &matrix, &mut arena, Some(&mut (&mut brains).into()));
-        assert!(brains.iter().zip(&expected).all(|(&a, &b)| a == bf16::from_f32(b)));
+        assert!(
+            brains
+                .iter()
+                .zip(&expected)
+                .all(|(&a, &b)| a == bf16::from_f32(b))
+        );
         let mut halves = vec![f16::ZERO; d];
         workspace.run(0, &matrix, &mut arena, Some(&mut (&mut halves).into()));
-        assert!(halves.iter().zip(&expected).all(|(&a, &b)| a == f16::from_f32(b)));
+        assert!(
+            halves
+                .iter()
+                .zip(&expected)
+                .all(|(&a, &b)| a == f16::from_f32(b))
+        );
     }
 }

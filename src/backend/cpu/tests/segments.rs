@@ -32,7 +32,10 @@ fn spans_cover_every_column_once() {
             }
             assert_eq!(next, shape.columns());
             assert_eq!(total, shape.d());
-            let whole = segments.waves.iter().map(|wave| segments.problems(wave).count());
+            let whole = segments
+                .waves
+                .iter()
+                .map(|wave| segments.problems(wave).count());
             assert_eq!(whole.sum::<usize>(), shape.problems());
         }
     }
@@ -46,11 +49,22 @@ fn a_cursor_splits_anywhere() {
         let (left, right) = Cursor::new(&mut list).split_at(cuts[1]);
         let (left, middle) = left.split_at(cuts[0]);
         let counts = [cuts[0], cuts[1] - cuts[0], 9 - cuts[1]];
-        for (value, (mut cursor, count)) in [left, middle, right].into_iter().zip(counts).enumerate() {
+        for (value, (mut cursor, count)) in
+            [left, middle, right].into_iter().zip(counts).enumerate()
+        {
             (0..count).for_each(|_| cursor.take(1)[0] = value as i32);
         }
-        let expected: Vec<i32> =
-            (0..9).map(|k| if k < cuts[0] { 0 } else if k < cuts[1] { 1 } else { 2 }).collect();
+        let expected: Vec<i32> = (0..9)
+            .map(|k| {
+                if k < cuts[0] {
+                    0
+                } else if k < cuts[1] {
+                    1
+                } else {
+                    2
+                }
+            })
+            .collect();
         assert_eq!(slices.concat(), expected, "{cuts:?}");
     }
 }

@@ -13,7 +13,16 @@ impl Kernel for Lanewise {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let minus_nan = f32::from_bits(f32::NAN.to_bits() | 0x8000_0000);
-        let special = [f32::NAN, minus_nan, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e38, 1e-40];
+        let special = [
+            f32::NAN,
+            minus_nan,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            0.0,
+            -0.0,
+            1e38,
+            1e-40,
+        ];
         for &x in &special {
             for &y in &special {
                 let (a, b) = (s.splat(x), s.splat(y));
@@ -40,16 +49,28 @@ impl Kernel for Lanewise {
         assert!((s.reduce_add(a) - numbers.iter().sum::<f32>()).abs() < 1e-4);
         assert_eq!(lanes(s.narrow(s.widen(a))), numbers);
         let brains: Vec<bf16> = numbers.iter().map(|&x| bf16::from_f32(x)).collect();
-        assert_eq!(lanes(s.load_bf16(&brains)), brains.iter().map(|x| x.to_f32()).collect::<Vec<_>>());
+        assert_eq!(
+            lanes(s.load_bf16(&brains)),
+            brains.iter().map(|x| x.to_f32()).collect::<Vec<_>>()
+        );
         let halves: Vec<f16> = numbers.iter().map(|&x| f16::from_f32(x)).collect();
-        assert_eq!(lanes(s.load_f16(&halves)), halves.iter().map(|x| x.to_f32()).collect::<Vec<_>>());
+        assert_eq!(
+            lanes(s.load_f16(&halves)),
+            halves.iter().map(|x| x.to_f32()).collect::<Vec<_>>()
+        );
         let doubles: Vec<f64> = numbers.iter().map(|&x| f64::from(x) * 1e30).collect();
-        assert_eq!(lanes(s.load_f64(&doubles)), doubles.iter().map(|&x| x as f32).collect::<Vec<_>>());
+        assert_eq!(
+            lanes(s.load_f64(&doubles)),
+            doubles.iter().map(|&x| x as f32).collect::<Vec<_>>()
+        );
         let mut stored = vec![f16::ZERO; S::LANES];
         s.store_f16(a, &mut stored);
         assert_eq!(stored, halves);
         let count = s.add_i(s.splat_i(3), s.splat_i(1 << 30));
-        assert_eq!(lanes(s.narrow(s.widen_i(count)))[S::LANES - 1], ((1 << 30) + 3) as f32);
+        assert_eq!(
+            lanes(s.narrow(s.widen_i(count)))[S::LANES - 1],
+            ((1 << 30) + 3) as f32
+        );
         let greater = s.gt_i(count, s.splat_i(1 << 30));
         assert_eq!(lanes(s.select(greater, a, s.splat(0.0))), numbers);
         let chosen: Vec<i32> =
