@@ -44,7 +44,8 @@ pub(crate) fn choose(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratch
     let (levels, _) = rest.split_at_mut((f + 2) * w);
     fill(left, u);
     kept.copy_from_slice(left);
-    if m < u && usable == CLASS_FINITE {
+    let selects = m < u && usable == CLASS_FINITE;
+    if selects {
         let mut count = 0;
         for a in 0..u {
             for b in a + 1..u {
@@ -77,7 +78,7 @@ pub(crate) fn choose(geometry: &Geometry<'_>, f: usize, out: &mut [f64], scratch
         if chosen == m {
             break;
         }
-        if usable == CLASS_FINITE && !conflicts.can_keep(a, m, left, levels, kept) {
+        if selects && !conflicts.can_keep(a, m, left, levels, kept) {
             left[a / 64] &= !(1 << (a % 64));
             continue;
         }
@@ -227,7 +228,8 @@ mod tests {
         let n = rows.len();
         let points = Points::new(rows, false);
         let mut out = vec![0.0; n];
-        let room = &mut vec![f64::NAN; scratch(n, f)];
+        // What is left there has every bit set.
+        let room = &mut vec![f64::from_bits(!0); scratch(n, f)];
         choose(&points.geometry(), f, &mut out, room);
         members(&out)
     }
