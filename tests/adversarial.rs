@@ -4,7 +4,7 @@ mod common;
 
 use common::cases::{Hostile, Kind, some_of};
 use common::compare::Rounding;
-use common::rules::{composed, plain, some};
+use common::rules::{composed, plain, sixth, some};
 use common::run::{Tally, reference, run};
 
 use byzagg::OutputElement;
@@ -85,6 +85,8 @@ fn robust(n: usize) -> Vec<Robust> {
     ] {
         add(rule, f, 2.0);
     }
+    add(format!("bulyan(f={})", sixth(n)), sixth(n), 2.0);
+    add(format!("monna(f={f})"), f, 4.0);
     // The oracle tries every set of rows.
     if n <= 12 {
         add(format!("mda(f={f})"), f, 2.0);
@@ -142,7 +144,11 @@ fn attack<T: OutputElement + Default>(tally: &mut Tally, kind: Kind, n: usize, d
             if robust.from_origin && kind == Kind::CommonMean {
                 continue;
             }
-            let workers = some_of(n, robust.hostile, &mut random);
+            let mut workers = some_of(n, robust.hostile, &mut random);
+            if robust.rule.starts_with("monna") {
+                // It trusts its pivot, which is worker 0.
+                workers.retain(|&i| i != 0);
+            }
             let mut rows = honest.clone();
             hostile.replace(&mut rows, &workers);
             let rounded: Vec<Vec<T>> = (rows.iter())
