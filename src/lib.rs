@@ -25,9 +25,13 @@
 //! |---|---|---|
 //! | [`Median`], [`Cwtm`], [`Meamed`] | a robust statistic of each column | 1 |
 //! | [`Krum`], [`MultiKrum`] | the rows whose neighbours are nearest | 1, and the chosen rows |
-//! | [`Rfa`] | the geometric median | 2, however many iterations |
+//! | [`Mda`], [`Smea`] | the rows with the least diameter, or the least variance in their worst direction | 1, and the chosen rows |
+//! | [`Monna`] | the rows nearest to a trusted one | 1, and the chosen rows |
+//! | [`Bulyan`] | a robust statistic of the rows that repeated Krum chooses | 1, and the chosen rows |
+//! | [`Rfa`], [`CenteredClipping`] | the geometric median, clipped steps towards the rows | 2, however many iterations |
+//! | [`Caf`], [`Flag`] | a mean without the directions that stand out, the mean in the rows' subspace | 2 |
 //! | [`Ctma`] around any rule | the mean of the rows nearest to that rule's result | the kept rows more |
-//! | [`Nnm`], [`Bucketing`], [`Clipping`] before any rule | mixed rows, which are never formed | at most 1 more |
+//! | [`Nnm`], [`Bucketing`], [`Clipping`], [`Arc`] before any rule | mixed rows, which are never formed | at most 1 more |
 //!
 //! [`Mean`] is there to compare with; it is not robust. Every rule is a [`Rule`], by its struct or by its
 //! text; [`catalogue`] lists names, parameters, limits and sources.
@@ -82,6 +86,6 @@ pub use plan::{Statistic, Ties, Trim};
 pub use prepared::{Options, Prepared, Run};
 pub use report::{Report, Row, Worker};
 pub use rule::{
-    Bucketing, Clipping, Ctma, Cwtm, Entry, Krum, Meamed, Mean, Median, MultiKrum, Nnm, Rfa, Rule,
-    catalogue,
+    Arc, Bucketing, Bulyan, Caf, CenteredClipping, Clipping, Ctma, Cwtm, Entry, Flag, Krum, Like,
+    Mda, Meamed, Mean, Median, Monna, MultiKrum, Nnm, Rfa, Rule, Smea, catalogue,
 };

@@ -71,7 +71,9 @@ impl<'a> Run<'a> {
 
 /// A rule prepared for a shape on a device: run it as often as there are steps.
 ///
-/// A run allocates nothing that grows with n or d. After an error the output is as it was.
+/// A run allocates nothing that grows with n or d, but for the rules that need eigenvalues: `smea`, `caf`
+/// and `flag` allocate O(n²) in a run (`caf` each round), never anything that grows with d. After an
+/// error the output is as it was.
 #[derive(Debug)]
 pub struct Prepared {
     rule: Rule,

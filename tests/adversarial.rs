@@ -4,7 +4,7 @@ mod common;
 
 use common::cases::{Hostile, Kind, some_of};
 use common::compare::Rounding;
-use common::rules::{composed, plain, some};
+use common::rules::{composed, plain, sixth, some};
 use common::run::{Tally, reference, run};
 
 use byzagg::OutputElement;
@@ -59,6 +59,10 @@ fn robust(n: usize) -> Vec<Robust> {
         "cwtm(lambda=0.35)".into(),
         format!("meamed(f={f})"),
         format!("krum(f={f})"),
+        format!("caf(f={f})"),
+        format!("arc(median,f={f})"),
+        format!("arc(cwtm(f={f}),f={f})"),
+        "cc(tau=10,iterations=20)".into(),
         format!("multikrum(f={f})"),
         format!("multikrum(f={f},m=2,neighbours={})", n - f - 1),
         "rfa(tolerance=0.0001)".into(),
@@ -80,6 +84,13 @@ fn robust(n: usize) -> Vec<Robust> {
         format!("nnm(clipping(median,c=10),f={f})"),
     ] {
         add(rule, f, 2.0);
+    }
+    add(format!("bulyan(f={})", sixth(n)), sixth(n), 2.0);
+    add(format!("monna(f={f})"), f, 4.0);
+    // The oracle tries every set of rows.
+    if n <= 12 {
+        add(format!("mda(f={f})"), f, 2.0);
+        add(format!("smea(f={f})"), f, 2.0);
     }
     // Each hostile row may spoil a bucket.
     add(
@@ -133,7 +144,11 @@ fn attack<T: OutputElement + Default>(tally: &mut Tally, kind: Kind, n: usize, d
             if robust.from_origin && kind == Kind::CommonMean {
                 continue;
             }
-            let workers = some_of(n, robust.hostile, &mut random);
+            let mut workers = some_of(n, robust.hostile, &mut random);
+            if robust.rule.starts_with("monna") {
+                // It trusts its pivot, which is worker 0.
+                workers.retain(|&i| i != 0);
+            }
             let mut rows = honest.clone();
             hostile.replace(&mut rows, &workers);
             let rounded: Vec<Vec<T>> = (rows.iter())
@@ -193,6 +208,24 @@ fn hostile_bf16_rows_do_no_harm() {
         attack::<bf16>(&mut tally, Kind::Gaussian, n, d);
     }
     tally.finish("hostile bf16 rows");
+}
+
+/// The flag aggregator's subspace is robust, but its mean adds up the lengths of the rows: a hostile
+/// row pulls as far as it is long. So it is finite, and not near the honest rows.
+#[test]
+fn the_flag_aggregator_is_finite() {
+    let mut random = StdRng::seed_from_u64(5);
+    for n in [3, 5, 8, 25] {
+        for hostile in Hostile::ALL {
+            let mut rows = Kind::Gaussian.rows(n, 33, 24);
+            hostile.replace(&mut rows, &some_of(n, some(n), &mut random));
+            for rule in ["flag", "flag(lambda=0.5)", "flag(like=paper-code)"] {
+                let out = run(rule, &rows, None).unwrap();
+                let finite = out.iter().all(|x| x.is_finite());
+                assert!(finite, "{rule} against {hostile:?}, n = {n}: {out:?}");
+            }
+        }
+    }
 }
 
 /// Per coordinate the result is between the least and the greatest honest value.

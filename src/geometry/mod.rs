@@ -4,19 +4,33 @@
 //! that a device implementation is checked against.
 
 mod bucketing;
+mod bulyan;
+mod caf;
+mod cc;
+mod clipping;
+mod eigen;
+mod flag;
 mod krum;
+mod mda;
 mod mixing;
+mod monna;
 mod nnm;
 mod op;
 mod rfa;
+mod smea;
+#[cfg(test)]
+mod testing;
 mod trim;
 mod view;
 pub(crate) mod weights;
 
 pub use bucketing::permutation;
+pub(crate) use flag::Settings as FlagSettings;
+pub(crate) use mda::MAX_LEFT_OUT;
 pub(crate) use op::Op;
 pub(crate) use rfa::MAX_ITERATIONS;
 pub(crate) use rfa::Stop;
+pub(crate) use smea::{MAX_WORK, work};
 pub(crate) use view::GeometrySlot;
 
 /// Fills with 0, 1, 2, …: the start of every sort by a key.

@@ -1,8 +1,10 @@
 //! The operations that a plan names, on the slots of one problem's arena region.
 
 use super::view::GeometrySlot;
-use super::{bucketing, krum, mixing, nnm, rfa, trim};
-use crate::plan::{CLASS_FINITE, Slot, Trim};
+use super::{
+    bucketing, bulyan, caf, cc, clipping, flag, krum, mda, mixing, monna, nnm, rfa, smea, trim,
+};
+use crate::plan::{Slot, Trim};
 
 /// An operation of the n×n geometry: what it reads, its parameters, what it writes.
 ///
@@ -16,6 +18,51 @@ pub(crate) enum Op {
         geometry: GeometrySlot,
         neighbours: usize,
         m: usize,
+        out: Slot,
+    },
+    /// A θ×n mixing that selects θ = n−2f rows.
+    Bulyan {
+        geometry: GeometrySlot,
+        f: usize,
+        out: Slot,
+    },
+    /// n coefficients of the n−f rows with the least diameter.
+    Mda {
+        geometry: GeometrySlot,
+        f: usize,
+        out: Slot,
+    },
+    /// n coefficients of the n−f rows that vary least in their worst direction.
+    Smea {
+        geometry: GeometrySlot,
+        f: usize,
+        out: Slot,
+    },
+    /// n coefficients of the n−f rows nearest to one.
+    Monna {
+        geometry: GeometrySlot,
+        pivot: usize,
+        f: usize,
+        out: Slot,
+    },
+    /// n coefficients of the filtered mean.
+    Caf {
+        geometry: GeometrySlot,
+        f: usize,
+        out: Slot,
+    },
+    /// n coefficients after centered clipping.
+    CenteredClipping {
+        geometry: GeometrySlot,
+        weights: Option<Slot>,
+        tau: f64,
+        iterations: usize,
+        out: Slot,
+    },
+    /// n coefficients of the mean in the flag aggregator's subspace.
+    Flag {
+        geometry: GeometrySlot,
+        settings: flag::Settings,
         out: Slot,
     },
     /// n coefficients of the geometric median, then the number of iterations and whether the cap hit.
@@ -54,6 +101,12 @@ pub(crate) enum Op {
         c: f64,
         out: Slot,
     },
+    /// A diagonal n×n mixing.
+    Arc {
+        geometry: GeometrySlot,
+        f: usize,
+        out: Slot,
+    },
     /// The product of two mixings.
     Compose {
         outer: Slot,
@@ -88,11 +141,19 @@ impl Op {
         match *self {
             Op::Mean { out, .. }
             | Op::Krum { out, .. }
+            | Op::Bulyan { out, .. }
+            | Op::Mda { out, .. }
+            | Op::Smea { out, .. }
+            | Op::Monna { out, .. }
+            | Op::Caf { out, .. }
+            | Op::CenteredClipping { out, .. }
+            | Op::Flag { out, .. }
             | Op::Rfa { out, .. }
             | Op::Ctma { out, .. }
             | Op::Nnm { out, .. }
             | Op::Bucketing { out, .. }
             | Op::Clipping { out, .. }
+            | Op::Arc { out, .. }
             | Op::Compose { out, .. }
             | Op::Expand { out, .. }
             | Op::Distances { out, .. } => out,
@@ -105,6 +166,13 @@ impl Op {
         match *self {
             Op::Mean { .. } | Op::Clipping { .. } | Op::Compose { .. } | Op::Expand { .. } => 0,
             Op::Krum { geometry, .. } => geometry.n,
+            Op::Bulyan { geometry, .. } => bulyan::scratch(geometry.n),
+            Op::Mda { geometry, f, .. } => mda::scratch(geometry.n, f),
+            Op::Smea { geometry, f, .. } => smea::scratch(geometry.n, f),
+            Op::Monna { geometry, .. } | Op::Arc { geometry, .. } => geometry.n,
+            Op::Caf { geometry, .. } => caf::scratch(geometry.n),
+            Op::CenteredClipping { geometry, .. } => cc::scratch(points(geometry)),
+            Op::Flag { geometry, .. } => flag::scratch(geometry.n),
             Op::Rfa { geometry, .. } => rfa::scratch(points(geometry)) + geometry.n,
             Op::Ctma { out, .. } => out.len,
             Op::Nnm { geometry, .. } => 2 * geometry.n,
@@ -142,6 +210,34 @@ impl Op {
                 krum::scores(&view, neighbours, scores, scratch);
                 krum::choose(&view, scores, m, coefficients, order(scratch));
             }
+            Op::Bulyan { geometry, f, .. } => {
+                bulyan::mixing(&geometry.view(before), f, result, order(scratch));
+            }
+            Op::Mda { geometry, f, .. } => {
+                mda::choose(&geometry.view(before), f, result, scratch);
+            }
+            Op::Smea { geometry, f, .. } => {
+                smea::choose(&geometry.view(before), f, result, scratch);
+            }
+            Op::Monna {
+                geometry, pivot, f, ..
+            } => monna::around_row(&geometry.view(before), pivot, f, result, order(scratch)),
+            Op::Caf { geometry, f, .. } => {
+                caf::weights(&geometry.view(before), f, result, scratch);
+            }
+            Op::CenteredClipping {
+                geometry,
+                weights,
+                tau,
+                iterations,
+                ..
+            } => {
+                let (view, weights) = (geometry.view(before), weights.map(get));
+                cc::centered(&view, weights, tau, iterations, result, scratch);
+            }
+            Op::Flag {
+                geometry, settings, ..
+            } => flag::coefficients(&geometry.view(before), settings, result, scratch),
             Op::Rfa {
                 geometry,
                 weights,
@@ -210,12 +306,10 @@ impl Op {
                 );
             }
             Op::Clipping { geometry, c, .. } => {
-                let view = geometry.view(before);
-                result.fill(0.0);
-                for i in (0..geometry.n).filter(|&i| view.class[i] == CLASS_FINITE) {
-                    let norm = view.square_norm(i).sqrt();
-                    result[i * geometry.n + i] = if norm > c { c / norm } else { 1.0 };
-                }
+                clipping::mixing(&geometry.view(before), c, result);
+            }
+            Op::Arc { geometry, f, .. } => {
+                clipping::adaptive(&geometry.view(before), f, result, order(scratch));
             }
             Op::Compose {
                 outer, inner, n, ..

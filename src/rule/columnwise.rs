@@ -1,6 +1,6 @@
 //! The coordinate-wise rules: one statistic of each column, one read of X.
 
-use super::{Arguments, Entry, Goal, Level, Node, Outcome, Planner, Refusal, Rule};
+use super::{Arguments, Entry, Goal, Level, Like, Node, Outcome, Planner, Refusal, Rule};
 use super::{check_minority, check_trim, trim_text};
 use crate::geometry::Op;
 use crate::plan::Statistic;
@@ -57,6 +57,15 @@ impl Median {
     pub fn ties(self, ties: Ties) -> Self {
         Median { ties }
     }
+
+    /// The ties of another library's median; see [`Like`].
+    pub fn like(self, like: Like) -> Self {
+        self.ties(match like {
+            Like::Paper | Like::Byzfl | Like::Flower => Ties::Midpoint,
+            Like::Byzpy => Ties::Lower,
+            Like::Garfield => Ties::Upper,
+        })
+    }
 }
 
 impl Cwtm {
@@ -87,10 +96,16 @@ pub(super) static MEAN: Entry = Entry {
 
 pub(super) static MEDIAN: Entry = Entry {
     name: "median",
-    parameters: &[(
-        "ties",
-        "between two middle values: lower, upper or midpoint (default)",
-    )],
+    parameters: &[
+        (
+            "ties",
+            "between two middle values: lower, upper or midpoint (default)",
+        ),
+        (
+            "like",
+            "or those of paper, byzfl, flower (midpoint), byzpy (lower), garfield (upper)",
+        ),
+    ],
     wraps: false,
     computes: "the coordinate-wise median",
     limits: "n ≥ 1",
@@ -132,7 +147,9 @@ pub(super) static MEAMED: Entry = Entry {
 
 fn parse_median(arguments: &mut Arguments<'_>) -> Result<Rule> {
     let ties = arguments.get("ties", "lower, upper or midpoint")?;
-    Ok(Median::new().ties(ties.unwrap_or_default()).into())
+    let like = arguments.one_of("like", &Like::NAMES)?.unwrap_or_default();
+    let median = Median::new().like(like);
+    Ok(ties.map_or(median, |ties| median.ties(ties)).into())
 }
 
 impl std::str::FromStr for Ties {

@@ -187,6 +187,21 @@ impl Arguments<'_> {
         self.get(key, "a number")
     }
 
+    /// A parameter whose value is one of some words, if it is given.
+    pub fn one_of<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let Some(word) = self.get::<String>(key, "a word")? else {
+            return Ok(None);
+        };
+        match words.iter().find(|(known, _)| *known == word) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => Err(self.error(format!(
+                "{key}= expects one of {}, got {word:?}",
+                known.join(", ")
+            ))),
+        }
+    }
+
     pub fn required<T>(&self, key: &str, value: Option<T>) -> Result<T> {
         value.ok_or_else(|| self.error(format!("{key} is missing")))
     }

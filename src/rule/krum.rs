@@ -1,19 +1,20 @@
 //! Krum and Multi-Krum: the rows whose nearest neighbours are nearest.
 
-use super::{Arguments, Entry, Goal, Level, Node, Outcome, Planner, Refusal, Rule, refuse};
+use super::{Arguments, Entry, Goal, Level, Like, Node, Outcome, Planner, Refusal, Rule, refuse};
 use crate::Result;
 use crate::geometry::Op;
 use crate::plan::Slot;
 
 /// Krum (Blanchard et al., NeurIPS 2017): the row with the least score.
 ///
-/// `score_i = Σ` of the k smallest `D²_ij`, j ≠ i, with k = n−f−2 neighbours unless set; ties by
-/// worker index. Breakdown point: f of n ≥ 2f+3. Two reads of X: the geometry, and one row of it.
+/// `score_i = Σ` of the k smallest `D²_ij`, j ≠ i, with k = n−f−2 neighbours unless set (by itself or
+/// by a convention, [`Like`]); ties by worker index. Breakdown point: f of n ≥ 2f+3. Two reads of X: the geometry, and one row of it.
 /// No weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Krum {
     f: usize,
     neighbours: Option<usize>,
+    like: Like,
 }
 
 /// Multi-Krum (Blanchard et al., NeurIPS 2017): the mean of the m rows with the least scores.
@@ -31,6 +32,7 @@ impl Krum {
         Krum {
             f,
             neighbours: None,
+            like: Like::Paper,
         }
     }
 
@@ -42,8 +44,20 @@ impl Krum {
         }
     }
 
-    fn k(&self, n: usize) -> usize {
+    /// Follows another library: ByzFL and byzpy sum n−f−1 distances, for which n > 2f is enough.
+    pub fn like(self, like: Like) -> Self {
+        Krum { like, ..self }
+    }
+
+    /// What is set, or what the convention sets instead of the default.
+    fn set_neighbours(&self, n: usize) -> Option<usize> {
+        let all = matches!(self.like, Like::Byzfl | Like::Byzpy);
         self.neighbours
+            .or_else(|| all.then(|| n.saturating_sub(self.f + 1)))
+    }
+
+    fn k(&self, n: usize) -> usize {
+        self.set_neighbours(n)
             .unwrap_or_else(|| n.saturating_sub(self.f + 2))
     }
 
@@ -52,13 +66,14 @@ impl Krum {
         [format!("f={}", self.f)]
             .into_iter()
             .chain(neighbours)
+            .chain(self.like.text())
             .collect()
     }
 
     fn check(&self, n: usize) -> std::result::Result<(), Refusal> {
         super::check_minority(self.f, n)?;
         let f = self.f;
-        match self.neighbours {
+        match self.set_neighbours(n) {
             // 2f + 3 ≤ n, for any f.
             None if n < 3 || f > (n - 3) / 2 => refuse(
                 format!("n ≥ 2f+3 = {} workers (or neighbours=)", 2 * f + 3),
@@ -114,6 +129,22 @@ impl MultiKrum {
             ..self
         }
     }
+
+    /// As [`Krum::like`]; Garfield averages n−f−2 rows, Flower one.
+    pub fn like(self, like: Like) -> Self {
+        MultiKrum {
+            krum: self.krum.like(like),
+            ..self
+        }
+    }
+
+    fn rows(&self, n: usize) -> usize {
+        self.m.unwrap_or(match self.krum.like {
+            Like::Garfield => n - self.krum.f - 2,
+            Like::Flower => 1,
+            Like::Paper | Like::Byzfl | Like::Byzpy => n - self.krum.f,
+        })
+    }
 }
 
 pub(super) static KRUM: Entry = Entry {
@@ -121,10 +152,14 @@ pub(super) static KRUM: Entry = Entry {
     parameters: &[
         ("f", "hostile workers"),
         ("neighbours", "distances that a score sums, default n−f−2"),
+        (
+            "like",
+            "or that of paper, garfield, flower (n−f−2), byzfl, byzpy (n−f−1)",
+        ),
     ],
     wraps: false,
     computes: "the row with the least sum of squared distances to its nearest others",
-    limits: "n ≥ 2f+3; with neighbours=k: 2f < n, 1 ≤ k ≤ n−f−1",
+    limits: "n ≥ 2f+3; with neighbours=k (byzfl, byzpy: n−f−1): 2f < n, 1 ≤ k ≤ n−f−1",
     source: "Blanchard et al., NeurIPS 2017",
     reads: "1, and one row",
     weights: false,
@@ -137,6 +172,10 @@ pub(super) static MULTIKRUM: Entry = Entry {
         ("f", "hostile workers"),
         ("m", "rows that are averaged, default n−f"),
         ("neighbours", "distances that a score sums, default n−f−2"),
+        (
+            "like",
+            "or those of paper, byzfl, byzpy (m = n−f), garfield (n−f−2), flower (1), and krum's",
+        ),
     ],
     wraps: false,
     computes: "the mean of the m rows with the least Krum scores",
@@ -152,6 +191,7 @@ fn parse(arguments: &mut Arguments<'_>) -> Result<Krum> {
     Ok(Krum {
         f: arguments.required("f=", f)?,
         neighbours: arguments.count("neighbours")?,
+        like: arguments.one_of("like", &Like::NAMES)?.unwrap_or_default(),
     })
 }
 
@@ -194,17 +234,22 @@ impl Node for MultiKrum {
 
     fn check(&self, n: usize) -> std::result::Result<(), Refusal> {
         self.krum.check(n)?;
-        match self.m {
-            Some(m) if m < 1 || m > n - self.krum.f => refuse(
-                format!("1 ≤ m ≤ n−f = {}", n - self.krum.f),
-                format!("m = {m}"),
-            ),
-            _ => Ok(()),
+        let m = match (self.m, self.krum.like) {
+            (Some(m), _) => m,
+            // n−f−2 without underflow: neighbours= allows fewer workers than it needs.
+            (None, Like::Garfield) => n.saturating_sub(self.krum.f + 2),
+            (None, _) => 1,
+        };
+        if (1..=n - self.krum.f).contains(&m) {
+            return Ok(());
         }
+        refuse(
+            format!("1 ≤ m ≤ n−f = {}", n - self.krum.f),
+            format!("m = {m}"),
+        )
     }
 
     fn plan(&self, planner: &mut Planner, level: &mut Level, _: Goal) -> Outcome {
-        let m = self.m.unwrap_or(level.n - self.krum.f);
-        self.krum.plan(m, planner, level)
+        self.krum.plan(self.rows(level.n), planner, level)
     }
 }

@@ -3,26 +3,44 @@
 //! A rule is built from its struct ([`Krum::new`], [`Ctma::new`], …) or parsed from its text form,
 //! and prints as that text. One file per rule: parameters, checks, plan. No rule knows a backend.
 
+mod arc;
 mod bucketing;
+mod bulyan;
+mod caf;
+mod cc;
 mod clipping;
 mod columnwise;
 mod ctma;
 mod expression;
+mod flag;
 mod krum;
+mod like;
+mod mda;
+mod monna;
 mod nnm;
 mod planner;
 mod rfa;
+mod smea;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use arc::Arc;
 pub use bucketing::Bucketing;
+pub use bulyan::Bulyan;
+pub use caf::Caf;
+pub use cc::CenteredClipping;
 pub use clipping::Clipping;
 pub use columnwise::{Cwtm, Meamed, Mean, Median};
 pub use ctma::Ctma;
+pub use flag::Flag;
 pub use krum::{Krum, MultiKrum};
+pub use like::Like;
+pub use mda::Mda;
+pub use monna::Monna;
 pub use nnm::Nnm;
 pub use rfa::Rfa;
+pub use smea::Smea;
 
 use crate::{Error, Result, Trim};
 use expression::Arguments;
@@ -49,10 +67,18 @@ pub enum Rule {
     Meamed(Meamed),
     Krum(Krum),
     MultiKrum(MultiKrum),
+    Bulyan(Bulyan),
+    Mda(Mda),
+    Smea(Smea),
+    Monna(Monna),
+    Caf(Caf),
     Rfa(Rfa),
+    CenteredClipping(CenteredClipping),
+    Flag(Flag),
     Nnm(Nnm),
     Bucketing(Bucketing),
     Clipping(Clipping),
+    Arc(Arc),
     Ctma(Ctma),
 }
 
@@ -73,7 +99,25 @@ macro_rules! nodes {
     };
 }
 nodes!(
-    Mean, Median, Cwtm, Meamed, Krum, MultiKrum, Rfa, Nnm, Bucketing, Clipping, Ctma
+    Mean,
+    Median,
+    Cwtm,
+    Meamed,
+    Krum,
+    MultiKrum,
+    Bulyan,
+    Mda,
+    Smea,
+    Monna,
+    Caf,
+    Rfa,
+    CenteredClipping,
+    Flag,
+    Nnm,
+    Bucketing,
+    Clipping,
+    Arc,
+    Ctma
 );
 
 /// What a rule's file says of it.
@@ -142,17 +186,25 @@ pub struct Entry {
     parse: fn(&mut Arguments) -> Result<Rule>,
 }
 
-static CATALOGUE: [&Entry; 11] = [
+static CATALOGUE: [&Entry; 19] = [
     &columnwise::MEAN,
     &columnwise::MEDIAN,
     &columnwise::CWTM,
     &columnwise::MEAMED,
     &krum::KRUM,
     &krum::MULTIKRUM,
+    &bulyan::ENTRY,
+    &mda::ENTRY,
+    &smea::ENTRY,
+    &monna::ENTRY,
+    &caf::ENTRY,
     &rfa::ENTRY,
+    &cc::ENTRY,
+    &flag::ENTRY,
     &nnm::ENTRY,
     &bucketing::ENTRY,
     &clipping::ENTRY,
+    &arc::ENTRY,
     &ctma::ENTRY,
 ];
 
@@ -206,10 +258,17 @@ impl Rule {
     }
 
     /// Is it robust: does its innermost rule bound what hostile rows can do?
+    ///
+    /// [`Mean`] does not. Neither does [`Flag`], unless it is `like=paper-code`: the length of a hostile
+    /// row, however far, is part of its mean.
     pub fn is_robust(&self) -> bool {
         match self.node().inner() {
             Some(inner) => inner.is_robust(),
-            None => !matches!(self, Rule::Mean(_)),
+            None => match self {
+                Rule::Mean(_) => false,
+                Rule::Flag(flag) => flag.is_robust(),
+                _ => true,
+            },
         }
     }
 

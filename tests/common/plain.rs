@@ -1,17 +1,25 @@
 //! What the test files share.
 
 /// One rule of every kind.
-pub const RULES: [&str; 12] = [
+pub const RULES: [&str; 20] = [
     "mean",
     "median",
     "cwtm(f=2)",
     "meamed(f=2)",
     "krum(f=2)",
     "multikrum(f=2)",
+    "bulyan(f=1)",
+    "mda(f=2)",
+    "smea(f=2)",
+    "monna(f=2)",
+    "caf(f=2)",
     "rfa(tolerance=0.001)",
+    "cc(tau=1)",
+    "flag",
     "nnm(cwtm(f=2),f=2)",
     "bucketing(rfa,s=2)",
     "clipping(median,c=1)",
+    "arc(median,f=2)",
     "ctma(median,f=2)",
     "nnm(ctma(krum(f=2),f=2),f=2)",
 ];

@@ -21,10 +21,27 @@ pub fn plain(n: usize) -> Vec<String> {
         format!("multikrum(f={f})"),
         format!("multikrum(f={f},m=2)"),
         format!("multikrum(f={most},m=1,neighbours=2)"),
+        format!("bulyan(f={})", sixth(n)),
+        format!("monna(f={f})"),
+        format!("monna(f={most},pivot={})", n / 2),
+        "cc".into(),
+        "cc(tau=0.5,iterations=4)".into(),
         "rfa".into(),
         "rfa(nu=0.001,iterations=8)".into(),
         "rfa(nu=0.1,tolerance=0.0001)".into(),
     ];
+    // The oracle tries every set of rows.
+    if n <= 12 {
+        rules.extend([f, most].map(|f| format!("mda(f={f})")));
+        rules.extend([f, most].map(|f| format!("smea(f={f})")));
+    }
+    // It takes its time for eigenvectors.
+    if n <= 33 {
+        rules.extend([f, most].map(|f| format!("caf(f={f})")));
+        rules.push("flag".into());
+        rules.push("flag(lambda=0.5)".into());
+        rules.push("flag(like=paper-code)".into());
+    }
     rules.dedup();
     rules
 }
@@ -33,7 +50,7 @@ pub fn plain(n: usize) -> Vec<String> {
 pub fn composed(n: usize) -> Vec<String> {
     let f = some(n);
     let in_pairs = some(n.div_ceil(2));
-    vec![
+    let mut rules = vec![
         format!("nnm(mean,f={f})"),
         format!("nnm(median,f={f})"),
         format!("nnm(cwtm(f={f}),f={f})"),
@@ -69,7 +86,20 @@ pub fn composed(n: usize) -> Vec<String> {
         format!("nnm(bucketing(median,s=2,seed=8),f={f})"),
         format!("nnm(clipping(median,c=3),f={f})"),
         format!("clipping(nnm(ctma(rfa,f={f}),f={f}),c=3)"),
-    ]
+        format!("arc(mean,f={f})"),
+        format!("arc(median,f={f})"),
+        format!("arc(multikrum(f={f}),f={f})"),
+        format!("nnm(bulyan(f={}),f={f})", sixth(n)),
+        format!("nnm(monna(f={f}),f={f})"),
+        format!("ctma(bulyan(f={}),f={f})", sixth(n)),
+        format!("ctma(cc(tau=2,iterations=2),f={f})"),
+    ];
+    if n <= 12 {
+        rules.push(format!("nnm(smea(f={f}),f={f})"));
+        rules.push(format!("bucketing(mda(f={in_pairs}),s=2,seed=9)"));
+        rules.push(format!("arc(mda(f={f}),f={f})"));
+    }
+    rules
 }
 
 /// A number of Byzantine workers that every rule can bear: about a third.
@@ -77,9 +107,18 @@ pub fn some(n: usize) -> usize {
     (n - 1) / 3
 }
 
+/// A number of Byzantine workers for Bulyan, which needs n ≥ 4f + 3. Of the rows that it selects, more
+/// than half of the values are kept.
+pub fn sixth(n: usize) -> usize {
+    (n - 1) / 6
+}
+
 /// Does a rule define weights?
 pub fn takes_weights(rule: &str) -> bool {
-    !rule.contains("krum") && !rule.contains("meamed")
+    const WITHOUT: [&str; 9] = [
+        "krum", "meamed", "bulyan", "mda", "smea", "monna", "caf", "flag", "arc",
+    ];
+    !WITHOUT.iter().any(|name| rule.contains(name))
 }
 
 /// On a lattice all sums of this rule's distances are exact in f32, and so are its ties.

@@ -8,6 +8,8 @@ pub mod geometry;
 mod level;
 pub mod parse;
 mod rules;
+mod spectral;
+mod subsets;
 
 use parse::{Cut, Rule, Stop};
 
@@ -104,6 +106,14 @@ fn check(rule: &Rule, n: usize, weighted: bool) -> Result<(), String> {
         Rule::Krum { .. } | Rule::MultiKrum { .. } | Rule::MeanAroundMedian { .. } if weighted => {
             refuse("no weights".into(), "weights".into())
         }
+        Rule::Bulyan { .. } | Rule::Mda { .. } | Rule::Smea { .. } | Rule::Monna { .. }
+            if weighted =>
+        {
+            refuse("no weights".into(), "weights".into())
+        }
+        Rule::Caf { .. } | Rule::Flag { .. } | Rule::Arc { .. } if weighted => {
+            refuse("no weights".into(), "weights".into())
+        }
         Rule::Mean | Rule::Median { .. } => Ok(()),
         Rule::TrimmedMean { cut } => share(*cut),
         Rule::MeanAroundMedian { f } => minority(*f),
@@ -117,6 +127,28 @@ fn check(rule: &Rule, n: usize, weighted: bool) -> Result<(), String> {
                 _ => Ok(()),
             }
         }
+        Rule::Bulyan { f } if f.saturating_mul(4).saturating_add(3) > n => {
+            refuse("n ≥ 4f + 3".into(), format!("f = {f}, n = {n}"))
+        }
+        Rule::Bulyan { .. } => Ok(()),
+        Rule::Mda { f } | Rule::Smea { f } | Rule::Caf { f } => minority(*f),
+        Rule::Monna { pivot, .. } if *pivot >= n => {
+            refuse("pivot < n".into(), format!("{pivot}, n = {n}"))
+        }
+        Rule::Monna { f, .. } => minority(*f),
+        Rule::CenteredClipping { tau, .. } if !(*tau > 0.0 && tau.is_finite()) => {
+            refuse("tau > 0".into(), format!("{tau}"))
+        }
+        Rule::CenteredClipping { iterations: 0, .. } => refuse("iterations ≥ 1".into(), "0".into()),
+        Rule::CenteredClipping { .. } => Ok(()),
+        Rule::Flag { m: Some(m), .. } if *m < 1 || *m > n => {
+            refuse("1 ≤ m ≤ n".into(), format!("m = {m}, n = {n}"))
+        }
+        Rule::Flag { lambda, .. } if !(*lambda >= 0.0 && lambda.is_finite()) => {
+            refuse("lambda ≥ 0".into(), format!("{lambda}"))
+        }
+        Rule::Flag { rounds: 0, .. } => refuse("rounds ≥ 1".into(), "0".into()),
+        Rule::Flag { .. } => Ok(()),
         Rule::GeometricMedian { nu, stop } => {
             if !(*nu > 0.0 && nu.is_finite()) {
                 return refuse("nu > 0".into(), format!("{nu}"));
@@ -139,5 +171,9 @@ fn check(rule: &Rule, n: usize, weighted: bool) -> Result<(), String> {
             refuse("c > 0".into(), format!("{c}"))
         }
         Rule::Clipping { inner, .. } => check(inner, n, weighted),
+        Rule::Arc { inner, f } => {
+            minority(*f)?;
+            check(inner, n, weighted)
+        }
     }
 }

@@ -24,9 +24,35 @@ pub enum Rule {
         m: Option<usize>,
         neighbours: Option<usize>,
     },
+    Bulyan {
+        f: usize,
+    },
+    Mda {
+        f: usize,
+    },
+    Smea {
+        f: usize,
+    },
+    Monna {
+        f: usize,
+        pivot: usize,
+    },
+    Caf {
+        f: usize,
+    },
     GeometricMedian {
         nu: f64,
         stop: Stop,
+    },
+    CenteredClipping {
+        tau: f64,
+        iterations: usize,
+    },
+    Flag {
+        m: Option<usize>,
+        lambda: f64,
+        rounds: usize,
+        published: bool,
     },
     Nnm {
         inner: Box<Rule>,
@@ -40,6 +66,10 @@ pub enum Rule {
     Clipping {
         inner: Box<Rule>,
         c: f64,
+    },
+    Arc {
+        inner: Box<Rule>,
+        f: usize,
     },
     Ctma {
         inner: Box<Rule>,
@@ -77,10 +107,18 @@ impl Rule {
             Rule::MeanAroundMedian { .. } => "meamed",
             Rule::Krum { .. } => "krum",
             Rule::MultiKrum { .. } => "multikrum",
+            Rule::Bulyan { .. } => "bulyan",
+            Rule::Mda { .. } => "mda",
+            Rule::Smea { .. } => "smea",
+            Rule::Monna { .. } => "monna",
+            Rule::Caf { .. } => "caf",
             Rule::GeometricMedian { .. } => "rfa",
+            Rule::CenteredClipping { .. } => "cc",
+            Rule::Flag { .. } => "flag",
             Rule::Nnm { .. } => "nnm",
             Rule::Bucketing { .. } => "bucketing",
             Rule::Clipping { .. } => "clipping",
+            Rule::Arc { .. } => "arc",
             Rule::Ctma { .. } => "ctma",
         }
     }
@@ -123,6 +161,40 @@ pub fn parse(text: &str) -> Result<Rule, String> {
             m: arguments.optional("m")?,
             neighbours: arguments.optional("neighbours")?,
         },
+        "bulyan" => Rule::Bulyan {
+            f: arguments.required("f")?,
+        },
+        "mda" => Rule::Mda {
+            f: arguments.required("f")?,
+        },
+        "smea" => Rule::Smea {
+            f: arguments.required("f")?,
+        },
+        "monna" => Rule::Monna {
+            f: arguments.required("f")?,
+            pivot: arguments.optional("pivot")?.unwrap_or(0),
+        },
+        "caf" => Rule::Caf {
+            f: arguments.required("f")?,
+        },
+        "cc" => Rule::CenteredClipping {
+            tau: arguments.optional("tau")?.unwrap_or(100.0),
+            iterations: arguments.optional("iterations")?.unwrap_or(1),
+        },
+        "flag" => {
+            let published = match arguments.take("like").as_deref() {
+                None | Some("paper") => false,
+                Some("paper-code") => true,
+                Some(other) => return Err(format!("flag: no like={other}")),
+            };
+            let rounds = if published { 1 } else { 5 };
+            Rule::Flag {
+                m: arguments.optional("m")?,
+                lambda: arguments.optional("lambda")?.unwrap_or(0.0),
+                rounds: arguments.optional("rounds")?.unwrap_or(rounds),
+                published,
+            }
+        }
         "rfa" => {
             let iterations = arguments.optional("iterations")?;
             let tolerance = arguments.optional("tolerance")?;
@@ -149,6 +221,10 @@ pub fn parse(text: &str) -> Result<Rule, String> {
         "clipping" => Rule::Clipping {
             inner: arguments.rule()?,
             c: arguments.required("c")?,
+        },
+        "arc" => Rule::Arc {
+            inner: arguments.rule()?,
+            f: arguments.required("f")?,
         },
         "ctma" => Rule::Ctma {
             inner: arguments.rule()?,

@@ -4,7 +4,7 @@ use super::columns::{self, Shares};
 use super::geometry::{self, Class, Cost, copies, selection_margin, sort_by_cost, take};
 use super::level::{EPS, Level};
 use super::parse::{Cut, Rule, Stop};
-use super::{Accuracy, Reference};
+use super::{Accuracy, Reference, spectral, subsets};
 
 /// Applies a rule whose parameters are in range.
 pub fn apply(rule: &Rule, x: &Level, permutation: &dyn Fn(usize, u64) -> Vec<usize>) -> Reference {
@@ -19,7 +19,19 @@ pub fn apply(rule: &Rule, x: &Level, permutation: &dyn Fn(usize, u64) -> Vec<usi
         Rule::MeanAroundMedian { f } => mean_around_median(x, *f),
         Rule::Krum { f, neighbours } => krum(x, *f, 1, *neighbours),
         Rule::MultiKrum { f, m, neighbours } => krum(x, *f, m.unwrap_or(x.n() - f), *neighbours),
+        Rule::Bulyan { f } => bulyan(x, *f),
+        Rule::Mda { f } => subsets::least_diameter(x, *f),
+        Rule::Smea { f } => subsets::least_eigenvalue(x, *f),
+        Rule::Monna { f, pivot } => around_row(x, *pivot, *f),
+        Rule::Caf { f } => spectral::filtered_mean(x, *f),
         Rule::GeometricMedian { nu, stop } => geometric_median(x, *nu, *stop),
+        Rule::CenteredClipping { tau, iterations } => centered_clipping(x, *tau, *iterations),
+        Rule::Flag {
+            m,
+            lambda,
+            rounds,
+            published,
+        } => spectral::flag(x, m.unwrap_or(x.n() / 2 + 1), *lambda, *rounds, *published),
         Rule::Ctma { inner, cut } => ctma(x, &apply(inner, x, permutation), *cut),
         Rule::Nnm { inner, cut } => {
             let (mixing, margin) = nearest_neighbour_mixing(x, *cut);
@@ -33,6 +45,11 @@ pub fn apply(rule: &Rule, x: &Level, permutation: &dyn Fn(usize, u64) -> Vec<usi
         }
         Rule::Clipping { inner, c } => {
             let mixing = clipping(x, *c);
+            let mixed = x.mixed(&mixing, x.weights.clone(), Accuracy::Computed);
+            pulled_back(apply(inner, &mixed, permutation), &mixing, f64::INFINITY)
+        }
+        Rule::Arc { inner, f } => {
+            let mixing = clipping(x, length_of_the_next(x, *f));
             let mixed = x.mixed(&mixing, x.weights.clone(), Accuracy::Computed);
             pulled_back(apply(inner, &mixed, permutation), &mixing, f64::INFINITY)
         }
@@ -136,6 +153,117 @@ fn krum(x: &Level, f: usize, m: usize, neighbours: Option<usize>) -> Reference {
     let costs = only(&usable, &scores);
     let margin = selection_margin(&costs, &coefficients, &copies(&x.rows));
     x.combination(coefficients, Accuracy::Sum, margin)
+}
+
+/// Repeated Krum: of the r rows left, the one with the least sum of its max(1, r−f−2) smallest squared
+/// distances among them is next, until there are θ = n−2f. Then per coordinate the mean of the θ−2f
+/// values closest to the median.
+fn bulyan(x: &Level, f: usize) -> Reference {
+    let usable = x.usable();
+    if usable.is_empty() {
+        // Nothing is selected: undefined values, which count as +Inf in every column.
+        let mut result = x.undefined();
+        result.output.fill(f64::INFINITY);
+        return result;
+    }
+    let distances = x.distances();
+    let copies = copies(&x.rows);
+    let mut left: Vec<usize> = (0..x.n()).collect();
+    let mut selected = Vec::new();
+    let mut margin = f64::INFINITY;
+    let count = x.n() - 2 * f;
+    while selected.len() < count {
+        let mut candidates: Vec<usize> = usable.clone();
+        candidates.retain(|i| left.contains(i));
+        if candidates.is_empty() {
+            // No usable row is left: the same ones again.
+            selected.push(selected[selected.len() - usable.len()]);
+            continue;
+        }
+        let k = left.len().saturating_sub(f + 2).max(1);
+        let score = |i: usize| {
+            let mut others: Vec<usize> = left.iter().copied().filter(|&j| j != i).collect();
+            sort_by_cost(&mut others, &x.class, |j| distances[i][j].cost);
+            others.truncate(k);
+            Cost {
+                cost: others.iter().map(|&j| distances[i][j].cost).sum(),
+                scale: others.iter().map(|&j| distances[i][j].scale).sum(),
+            }
+        };
+        let scores: Vec<Cost> = (0..x.n()).map(score).collect();
+        sort_by_cost(&mut candidates, &x.class, |i| scores[i].cost);
+        let mut share = vec![0.0; x.n()];
+        share[candidates[0]] = 1.0;
+        margin = margin.min(selection_margin(
+            &only(&candidates, &scores),
+            &share,
+            &copies,
+        ));
+        left.retain(|&i| i != candidates[0]);
+        selected.push(candidates[0]);
+    }
+    let unit = |&i: &usize| (0..x.n()).map(|j| f64::from(u8::from(j == i))).collect();
+    let mixing: Vec<Vec<f64>> = selected.iter().map(unit).collect();
+    let mut chosen = x.mixed(&mixing, vec![1.0; count], Accuracy::Sum);
+    // Taking a row rounds nothing.
+    chosen.error = x.error;
+    pulled_back(mean_around_median(&chosen, 2 * f), &mixing, margin)
+}
+
+/// The mean of the n−f rows nearest to one, itself included.
+fn around_row(x: &Level, pivot: usize, f: usize) -> Reference {
+    let mut usable = x.usable();
+    if usable.is_empty() {
+        return x.undefined();
+    }
+    let costs = x.distances().swap_remove(pivot);
+    sort_by_cost(&mut usable, &x.class, |j| costs[j].cost);
+    let m = (x.n() - f).min(usable.len());
+    let mut coefficients = vec![0.0; x.n()];
+    for &i in &usable[..m] {
+        coefficients[i] = 1.0 / m as f64;
+    }
+    let margin = selection_margin(&only(&usable, &costs), &coefficients, &copies(&x.rows));
+    x.combination(coefficients, Accuracy::Sum, margin)
+}
+
+/// `v ← v + (1/S) Σ w_i clip_τ(x_i − v)` from v = 0. A row at an infinite distance does not pull.
+fn centered_clipping(x: &Level, tau: f64, iterations: usize) -> Reference {
+    let usable = x.usable();
+    if usable.is_empty() {
+        return x.undefined();
+    }
+    let far = x.class[usable[0]] == Class::Far;
+    let mut v = vec![0.0; x.centre.len()];
+    let mut coefficients = vec![0.0; x.n()];
+    for _ in 0..iterations {
+        let share = |i: usize| {
+            let distance = match far || !usable.contains(&i) {
+                true => f64::INFINITY,
+                false => geometry::squared_distance(&x.rows[i], &v).sqrt(),
+            };
+            x.weights[i] / x.total() * f64::min(1.0, tau / distance)
+        };
+        let shares: Vec<f64> = (0..x.n()).map(share).collect();
+        let rest = 1.0 - shares.iter().sum::<f64>();
+        for (c, share) in coefficients.iter_mut().zip(&shares) {
+            *c = *c * rest + share;
+        }
+        for k in 0..v.len() {
+            let pulls = (0..x.n()).filter(|&i| shares[i] > 0.0);
+            let step: f64 = pulls.map(|i| shares[i] * (x.rows[i][k] - v[k])).sum();
+            v[k] += step;
+        }
+    }
+    let mut result = x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
+    result.output = v;
+    // The distances from the origin count too.
+    let norms = usable
+        .iter()
+        .map(|&i| geometry::squared_norm(&x.rows[i]).sqrt());
+    let norms = norms.filter(|norm| norm.is_finite());
+    result.reach = norms.fold(result.reach, f64::max);
+    result
 }
 
 /// The costs of the candidates, and of no other row.
@@ -340,16 +468,30 @@ fn bucketing(x: &Level, s: usize, permutation: &[usize]) -> (Vec<Vec<f64>>, Vec<
     (mixing, weights)
 }
 
-/// `x_i · min(1, c/‖x_i‖)`; a row without a finite norm becomes zero.
+/// `x_i · min(1, c/‖x_i‖)`; a row without a finite norm becomes zero, unless c is infinite (in ARC, where
+/// it is another row's length).
 fn clipping(x: &Level, c: f64) -> Vec<Vec<f64>> {
     let row = |i: usize| {
         let square = geometry::squared_norm(&x.rows[i]);
         let mut coefficients = vec![0.0; x.n()];
-        if x.class[i] == Class::Finite && square < f64::INFINITY {
+        if x.class[i] == Class::Finite && (square < f64::INFINITY || c == f64::INFINITY) {
             let norm = square.sqrt();
             coefficients[i] = if norm <= c { 1.0 } else { c / norm };
         }
         coefficients
     };
     (0..x.n()).map(row).collect()
+}
+
+/// What ARC clips to: the length of the longest row but ⌊2(f/n)(n−f)⌋. A row without a finite length is
+/// the longest.
+fn length_of_the_next(x: &Level, f: usize) -> f64 {
+    let n = x.n();
+    let length = |i: usize| match x.class[i] {
+        Class::Finite => geometry::squared_norm(&x.rows[i]).sqrt(),
+        _ => f64::INFINITY,
+    };
+    let mut lengths: Vec<f64> = (0..n).map(length).collect();
+    lengths.sort_by(f64::total_cmp);
+    lengths[n - 1 - 2 * f * (n - f) / n]
 }

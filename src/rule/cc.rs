@@ -1,0 +1,106 @@
+//! Centered clipping.
+
+use super::{Entry, Goal, Level, Node, Outcome, Planner, Refusal, refuse};
+use crate::geometry::Op;
+
+/// Centered clipping (Karimireddy, He, Jaggi, ICML 2021): L steps
+/// `v ← v + (1/S) Σ w_i (x_i − v) min(1, τ/‖x_i − v‖)` from v = 0.
+///
+/// Defaults τ = 100, L = 1. A row that is not finite does not pull, but its weight is part of S: a step
+/// is never longer than τ. Breakdown point: half of the weight, for a τ of the size of the honest rows'
+/// spread and a start within it. Two reads of X however many steps. Needs a finite τ > 0 and L ≥ 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CenteredClipping {
+    tau: f64,
+    iterations: usize,
+}
+
+impl Default for CenteredClipping {
+    fn default() -> Self {
+        CenteredClipping {
+            tau: 100.0,
+            iterations: 1,
+        }
+    }
+}
+
+impl CenteredClipping {
+    /// τ = 100, one step.
+    pub fn new() -> Self {
+        CenteredClipping::default()
+    }
+
+    /// The length that differences are clipped to.
+    pub fn tau(self, tau: f64) -> Self {
+        CenteredClipping { tau, ..self }
+    }
+
+    /// This many steps.
+    pub fn iterations(self, iterations: usize) -> Self {
+        CenteredClipping { iterations, ..self }
+    }
+}
+
+pub(super) static ENTRY: Entry = Entry {
+    name: "cc",
+    parameters: &[
+        (
+            "tau",
+            "the length that differences are clipped to, default 100",
+        ),
+        ("iterations", "steps from zero, default 1"),
+    ],
+    wraps: false,
+    computes: "centered clipping: steps along the clipped differences to the rows",
+    limits: "a finite tau > 0; iterations ≥ 1",
+    source: "Karimireddy, He, Jaggi, ICML 2021",
+    reads: "2",
+    weights: true,
+    parse: |arguments| {
+        let mut rule = CenteredClipping::default();
+        rule.tau = arguments.number("tau")?.unwrap_or(rule.tau);
+        rule.iterations = arguments.count("iterations")?.unwrap_or(rule.iterations);
+        Ok(rule.into())
+    },
+};
+
+impl Node for CenteredClipping {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn parameters(&self) -> Vec<String> {
+        let default = CenteredClipping::default();
+        let tau = (self.tau != default.tau).then(|| format!("tau={}", self.tau));
+        let iterations = (self.iterations != default.iterations)
+            .then(|| format!("iterations={}", self.iterations));
+        tau.into_iter().chain(iterations).collect()
+    }
+
+    fn check(&self, _: usize) -> std::result::Result<(), Refusal> {
+        if !(self.tau > 0.0 && self.tau.is_finite()) {
+            return refuse("a finite tau > 0", format!("tau = {}", self.tau));
+        }
+        if self.iterations == 0 {
+            return refuse("iterations ≥ 1", "iterations = 0");
+        }
+        Ok(())
+    }
+
+    fn needs_origin(&self) -> bool {
+        true
+    }
+
+    fn plan(&self, planner: &mut Planner, level: &mut Level, _: Goal) -> Outcome {
+        let geometry = planner.geometry(level);
+        let (weights, tau, iterations) = (level.weights, self.tau, self.iterations);
+        let coefficients = planner.op(level.n, |out| Op::CenteredClipping {
+            geometry,
+            weights,
+            tau,
+            iterations,
+            out,
+        });
+        planner.coefficients(level, coefficients)
+    }
+}
