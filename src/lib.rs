@@ -33,7 +33,7 @@
 //! | [`Ctma`] around any rule | the mean of the rows nearest to that rule's result | the kept rows more |
 //! | [`Nnm`], [`Bucketing`], [`Clipping`], [`Arc`] before any rule | mixed rows, which are never formed | at most 1 more |
 //!
-//! [`Mean`] is there to compare with; it is not robust. Every rule is a [`Rule`], by its struct or by its
+//! [`Mean`] is there to compare with; it is not robust, and [`Flag`] is not against long rows. Every rule is a [`Rule`], by its struct or by its
 //! text; [`catalogue`] lists names, parameters, limits and sources.
 //!
 //! # Hostile input is data

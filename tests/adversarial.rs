@@ -4,7 +4,7 @@ mod common;
 
 use common::cases::{Hostile, Kind, some_of};
 use common::compare::Rounding;
-use common::rules::{composed, plain, sixth, some};
+use common::rules::{composed, plain, quarter, some};
 use common::run::{Tally, reference, run};
 
 use byzagg::OutputElement;
@@ -85,7 +85,7 @@ fn robust(n: usize) -> Vec<Robust> {
     ] {
         add(rule, f, 2.0);
     }
-    add(format!("bulyan(f={})", sixth(n)), sixth(n), 2.0);
+    add(format!("bulyan(f={})", quarter(n)), quarter(n), 2.0);
     add(format!("monna(f={f})"), f, 4.0);
     // The oracle tries every set of rows.
     if n <= 12 {

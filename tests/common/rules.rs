@@ -21,7 +21,7 @@ pub fn plain(n: usize) -> Vec<String> {
         format!("multikrum(f={f})"),
         format!("multikrum(f={f},m=2)"),
         format!("multikrum(f={most},m=1,neighbours=2)"),
-        format!("bulyan(f={})", sixth(n)),
+        format!("bulyan(f={})", quarter(n)),
         format!("monna(f={f})"),
         format!("monna(f={most},pivot={})", n / 2),
         "cc".into(),
@@ -89,9 +89,9 @@ pub fn composed(n: usize) -> Vec<String> {
         format!("arc(mean,f={f})"),
         format!("arc(median,f={f})"),
         format!("arc(multikrum(f={f}),f={f})"),
-        format!("nnm(bulyan(f={}),f={f})", sixth(n)),
+        format!("nnm(bulyan(f={}),f={f})", quarter(n)),
         format!("nnm(monna(f={f}),f={f})"),
-        format!("ctma(bulyan(f={}),f={f})", sixth(n)),
+        format!("ctma(bulyan(f={}),f={f})", quarter(n)),
         format!("ctma(cc(tau=2,iterations=2),f={f})"),
     ];
     if n <= 12 {
@@ -107,10 +107,9 @@ pub fn some(n: usize) -> usize {
     (n - 1) / 3
 }
 
-/// A number of Byzantine workers for Bulyan, which needs n ≥ 4f + 3. Of the rows that it selects, more
-/// than half of the values are kept.
-pub fn sixth(n: usize) -> usize {
-    (n - 1) / 6
+/// The most Byzantine workers that Bulyan allows: n ≥ 4f + 3.
+pub fn quarter(n: usize) -> usize {
+    n.saturating_sub(3) / 4
 }
 
 /// Does a rule define weights?
