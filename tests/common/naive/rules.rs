@@ -249,10 +249,10 @@ fn centered_clipping(x: &Level, tau: f64, iterations: usize) -> Reference {
         for (c, share) in coefficients.iter_mut().zip(&shares) {
             *c = *c * rest + share;
         }
-        for k in 0..v.len() {
+        for (k, v) in v.iter_mut().enumerate() {
             let pulls = (0..x.n()).filter(|&i| shares[i] > 0.0);
-            let step: f64 = pulls.map(|i| shares[i] * (x.rows[i][k] - v[k])).sum();
-            v[k] += step;
+            let step: f64 = pulls.map(|i| shares[i] * (x.rows[i][k] - *v)).sum();
+            *v += step;
         }
     }
     let mut result = x.combination(coefficients, Accuracy::Computed, f64::INFINITY);

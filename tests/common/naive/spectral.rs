@@ -72,8 +72,11 @@ pub fn filtered_mean(x: &Level, f: usize) -> Reference {
     let mut margin = f64::INFINITY;
     let mut first = None;
     let finite = x.class[usable[0]] == Class::Finite;
-    while f > 0 && finite {
+    loop {
         let sum: f64 = c.iter().sum();
+        if f == 0 || !finite {
+            break;
+        }
         if first.is_some() {
             margin = margin.min((sum - (n - 2 * f) as f64).abs() / n as f64);
         }
