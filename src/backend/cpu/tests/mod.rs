@@ -1,6 +1,5 @@
 //! Tests of the CPU backend's insides, on every set of instructions that this processor has.
 
-mod measure;
 mod naive;
 mod primitives;
 mod segments;
