@@ -35,4 +35,4 @@ if [ "${BYZAGG_WITHOUT_ADAPTER:-}" = accept ]; then
     # Cargo keeps what passing tests print to itself.
     echo "BYZAGG_WITHOUT_ADAPTER=accept: if this machine has no adapter, NOTHING IS TESTED ON wgpu." >&2
 fi
-exec cargo test --features cli,wgpu "$@"
+exec cargo test --workspace --features cli,wgpu "$@"

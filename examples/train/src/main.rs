@@ -3,10 +3,10 @@
 //! aggregates what they send. Each rule meets each attack, with the same weights and batches.
 //!
 //! ```text
-//! cargo run --release --example train
-//! cargo run --release --example train -- --data DIR --hidden 128     # MNIST or Fashion-MNIST in IDX files
-//! cargo run --release --features wgpu --example train -- --device wgpu
-//! cargo run --release --example train -- --rules 'cwtm(f={f}),nnm(cwtm(f={f}),f={f})' --attacks alie=1.5
+//! cargo run --release -p train
+//! cargo run --release -p train -- --data DIR --hidden 128     # MNIST or Fashion-MNIST in IDX files
+//! cargo run --release -p train --features wgpu -- --device wgpu
+//! cargo run --release -p train -- --rules 'cwtm(f={f}),nnm(cwtm(f={f}),f={f})' --attacks alie=1.5
 //! ```
 //!
 //! It prints a table and writes a plot. How a training loop links the crate is in `aggregate.rs`.
@@ -17,7 +17,7 @@ mod cli;
 mod data;
 #[cfg(all(test, feature = "wgpu"))]
 #[allow(dead_code)] // It also lists the devices for the tests of rules.
-#[path = "../../tests/common/device.rs"]
+#[path = "../../../tests/common/device.rs"]
 mod device;
 mod model;
 mod plot;

@@ -15,19 +15,19 @@ use crate::{Failure, Result};
 const DIGITS: [(&str, &[u8]); 4] = [
     (
         "digits/train-images-idx3-ubyte.gz",
-        include_bytes!("../data/digits/train-images-idx3-ubyte.gz"),
+        include_bytes!("../../data/digits/train-images-idx3-ubyte.gz"),
     ),
     (
         "digits/train-labels-idx1-ubyte.gz",
-        include_bytes!("../data/digits/train-labels-idx1-ubyte.gz"),
+        include_bytes!("../../data/digits/train-labels-idx1-ubyte.gz"),
     ),
     (
         "digits/t10k-images-idx3-ubyte.gz",
-        include_bytes!("../data/digits/t10k-images-idx3-ubyte.gz"),
+        include_bytes!("../../data/digits/t10k-images-idx3-ubyte.gz"),
     ),
     (
         "digits/t10k-labels-idx1-ubyte.gz",
-        include_bytes!("../data/digits/t10k-labels-idx1-ubyte.gz"),
+        include_bytes!("../../data/digits/t10k-labels-idx1-ubyte.gz"),
     ),
 ];
 
@@ -335,7 +335,7 @@ mod tests {
             message("/no/such/folder"),
             "--data: expected a folder, got /no/such/folder"
         );
-        let message = message(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"));
+        let message = message(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         assert!(
             message.contains("expected a file train-images-idx3-ubyte or"),
             "{message}"
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_idx_files_is_the_shipped_data() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/digits");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/digits");
         let (read, shipped) = (Data::open(&folder).unwrap(), Data::digits().unwrap());
         assert_eq!(read.train.bytes, shipped.train.bytes);
         assert_eq!(read.test.labels, shipped.test.labels);
