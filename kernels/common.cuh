@@ -1,0 +1,195 @@
+// What all kernels share: how a matrix is addressed, elements of f32, bf16 and f16, sums in a fixed order.
+//
+// Compiled by NVRTC for devices, and by g++ with tests/cuda/shim.h for the CPU. No CUDA headers. NaN and
+// infinities are handled by their bits, so no compiler option may assume that they don't exist; where bits
+// must agree, fmaf is written out (-fmad=false). 64-bit offsets everywhere.
+#pragma once
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+// Columns are dealt out in slabs. A block of the matrix begins with a new slab.
+const u32 SLAB = 1024;
+
+const u32 SIGN = 0x80000000u;
+const u32 MAGNITUDE = 0x7fffffffu;
+const u32 INFINITY_BITS = 0x7f800000u;
+const u32 NAN_BITS = 0x7fc00000u;
+
+// Rows' classes, as src/plan.rs has them.
+const double CLASS_FINITE = 0.0;
+const double CLASS_FAR = 1.0;
+const double CLASS_BAD = 2.0;
+
+// Element types, as u32: DType of the host.
+const u32 F32 = 0;
+const u32 BF16 = 1;
+const u32 F16 = 2;
+
+// ---- What the host tells a kernel. Mirrored in src/backend/cuda/abi.rs, which checks sizes and offsets. ----
+
+// One block of columns (a layer). Row i begins at first + i * stride, or at rows[i] where `rows` is given.
+struct Block {
+    u64 first;
+    // In bytes.
+    u64 stride;
+    const u64 *rows;
+    u64 columns;
+    // Slabs of the problem before this block.
+    u64 first_slab;
+    // Where its result goes.
+    u64 out;
+    // Every row begins at a multiple of 16 bytes.
+    u32 wide;
+    u32 out_wide;
+};
+
+struct Problem {
+    u32 first_block;
+    u32 blocks;
+    u64 slabs;
+};
+
+// The matrix, or some slabs of it. blockIdx.y is the problem; blockIdx.x takes `per_block` slabs, in order.
+struct Matrix {
+    const Block *blocks;
+    const Problem *problems;
+    // The small numbers: problem p's region begins at arena + p * region.
+    double *arena;
+    u64 region;
+    // Slabs [begin, end) of every problem, fewer where a problem has fewer.
+    u64 begin;
+    u64 end;
+    // Rows in the workspace instead of the caller's, f32: row i of slab s begins at staged + ((s - begin) +
+    // i * (end - begin)) * SLAB, for problem p another p * n * (end - begin) * SLAB on. Null: the caller's.
+    const float *staged;
+    u32 n;
+    u32 per_block;
+    // Element type of the caller's rows, and of the result.
+    u32 input;
+    u32 output;
+};
+
+// ---- Elements ----
+
+// An element of a matrix: `float`, Bf16 or Half. What they are loaded as is always f32.
+struct Bf16 {
+    u16 bits;
+};
+struct Half {
+    u16 bits;
+};
+
+__device__ __forceinline__ u32 bits_of(float x) { return __float_as_uint(x); }
+__device__ __forceinline__ float of_bits(u32 bits) { return __uint_as_float(bits); }
+__device__ __forceinline__ bool finite(float x) { return (bits_of(x) & MAGNITUDE) < INFINITY_BITS; }
+__device__ __forceinline__ bool is_nan(float x) { return (bits_of(x) & MAGNITUDE) > INFINITY_BITS; }
+// NaN of either sign counts as +Inf. fminf returns the operand that is a number.
+__device__ __forceinline__ float clean(float x) { return fminf(x, of_bits(INFINITY_BITS)); }
+
+__device__ __forceinline__ float to_float(float x) { return x; }
+__device__ __forceinline__ float to_float(Bf16 x) { return of_bits((u32)x.bits << 16); }
+__device__ __forceinline__ float to_float(Half x) { return half_to_float(x.bits); }
+
+// The nearest bf16, ties to even; a NaN stays one.
+__device__ __forceinline__ u16 to_bf16(float x) {
+    u32 bits = bits_of(x);
+    if (is_nan(x)) return (u16)(bits >> 16 | 0x40);
+    return (u16)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// Writes element k of a result of any element type.
+__device__ __forceinline__ void store(u64 out, u32 dtype, u64 k, float x) {
+    if (dtype == F32)
+        ((float *)out)[k] = x;
+    else
+        ((u16 *)out)[k] = dtype == BF16 ? to_bf16(x) : float_to_half(x);
+}
+
+// ---- Where a slab's elements are ----
+
+struct Slab {
+    u64 first;
+    u64 stride;
+    const u64 *rows;
+    // Where the slab begins in its block, and how many columns it has: SLAB but for the last one of a block.
+    u64 start;
+    u32 columns;
+    u32 wide;
+    u64 out;
+    u32 out_wide;
+};
+
+// Slab s of the problem that blockIdx.y names. Does not depend on the thread.
+__device__ __forceinline__ Slab slab_of(const Matrix &x, u64 s, u32 element) {
+    const Problem problem = x.problems[blockIdx.y];
+    const Block *blocks = x.blocks + problem.first_block;
+    // The last block that begins at or before s.
+    u32 low = 0, high = problem.blocks;
+    while (high - low > 1) {
+        u32 middle = (low + high) / 2;
+        if (blocks[middle].first_slab <= s)
+            low = middle;
+        else
+            high = middle;
+    }
+    const Block block = blocks[low];
+    Slab slab;
+    slab.start = (s - block.first_slab) * SLAB;
+    u64 left = block.columns - slab.start;
+    slab.columns = left < SLAB ? (u32)left : SLAB;
+    slab.out = block.out;
+    slab.out_wide = block.out_wide;
+    if (x.staged) {
+        u64 slabs = x.end - x.begin;
+        u64 first = (u64)blockIdx.y * x.n * slabs + (s - x.begin);
+        slab.first = (u64)(x.staged + first * SLAB);
+        slab.stride = slabs * SLAB * sizeof(float);
+        slab.rows = 0;
+        slab.wide = 1;
+    } else {
+        slab.first = block.first + slab.start * element;
+        slab.stride = block.stride;
+        slab.rows = block.rows;
+        slab.wide = block.wide;
+    }
+    return slab;
+}
+
+// The slabs of this CUDA block: [first, last).
+__device__ __forceinline__ void slabs_of(const Matrix &x, u64 &first, u64 &last) {
+    u64 end = x.problems[blockIdx.y].slabs;
+    end = end < x.end ? end : x.end;
+    first = x.begin + (u64)blockIdx.x * x.per_block;
+    last = first + x.per_block < end ? first + x.per_block : end;
+}
+
+// The address of element k (in the slab) of row i.
+template <class T> __device__ __forceinline__ const T *element(const Slab &slab, u32 i, u32 k) {
+    u64 row = slab.rows ? slab.rows[i] + slab.start * sizeof(T) : slab.first + i * slab.stride;
+    return (const T *)row + k;
+}
+
+// This problem's region of the arena.
+__device__ __forceinline__ double *region_of(const Matrix &x) { return x.arena + (u64)blockIdx.y * x.region; }
+
+// V elements of row i from column k of the slab on, as f32; those behind the last column are `beyond`. V is 1, 2
+// or 4 and k a multiple of V.
+template <class T, int V>
+__device__ __forceinline__ void load(const Slab &slab, u32 i, u32 k, float beyond, float (&values)[V]) {
+    const T *from = element<T>(slab, i, k);
+    if (slab.wide && k + V <= slab.columns) {
+        // One load of V elements.
+        struct alignas(sizeof(T) * V) Vector {
+            T element[V];
+        };
+        Vector vector = *(const Vector *)from;
+#pragma unroll
+        for (int v = 0; v < V; v++) values[v] = to_float(vector.element[v]);
+    } else {
+#pragma unroll
+        for (int v = 0; v < V; v++) values[v] = k + v < slab.columns ? to_float(from[v]) : beyond;
+    }
+}
