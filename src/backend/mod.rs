@@ -2,6 +2,10 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod known;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod ranks;
 #[cfg(feature = "wgpu")]
 pub(crate) mod wgpu;
 

@@ -9,7 +9,8 @@ use super::layout::{Extent, Layout, target};
 use super::policy::{ITERATIONS, STRAIGHT_ROWS, STRAIGHT_WEIGHTED_ROWS};
 use super::shader::{Bind, Shader};
 use crate::DType;
-use crate::plan::{Statistic, Ties, Trim};
+use crate::backend::ranks::{Form, Ranks};
+use crate::plan::Statistic;
 
 /// Which kernel.
 ///
@@ -40,17 +41,6 @@ pub(crate) struct Params {
     pub keep: i32,
 }
 
-/// What is computed of a column, whatever the number of rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
-    Median(Ties),
-    Trimmed(Trim),
-    /// f > 0.
-    Around {
-        f: usize,
-    },
-}
-
 impl ColumnsKernel {
     /// The shader. Kernels that differ in numbers only, not in code, have the same one.
     pub fn shader(&self) -> Shader {
@@ -60,7 +50,7 @@ impl ColumnsKernel {
             _ if !self.is_straight() => ("searched", search::code(rows, weighted, self.form())),
             form if weighted => ("sorted", straight::weighted(rows, form)),
             form => {
-                let cut = self.cut(rows as i32);
+                let cut = form.cut(rows, false, rows as i32);
                 ("selected", straight::unweighted(rows, form, &cut))
             }
         };
@@ -90,44 +80,27 @@ impl ColumnsKernel {
         } else {
             self.layout.rows as i32
         };
-        // The middle: the values at which the cumulative weight reaches half of the total, or exceeds it.
-        let params = Params {
+        let Ranks {
+            low,
+            high,
+            start,
+            end,
+            part,
+            scale,
+            keep,
+        } = self
+            .form()
+            .ranks(self.layout.rows, self.has_weights(), total);
+        Params {
             extent,
             weights: weights_at,
-            low: (total - 1) / 2,
-            high: total / 2,
-            ..Params::default()
-        };
-        match self.form() {
-            Form::Median(Ties::Midpoint) => params,
-            Form::Median(Ties::Lower) => Params {
-                high: params.low,
-                ..params
-            },
-            Form::Median(Ties::Upper) => Params {
-                low: params.high,
-                ..params
-            },
-            Form::Around { f } => {
-                let keep = self.layout.rows - f;
-                Params {
-                    keep: keep as i32,
-                    scale: (1.0 / keep as f64) as f32,
-                    ..params
-                }
-            }
-            Form::Trimmed(_) => {
-                let cut = self.cut(total);
-                Params {
-                    low: cut.outside,
-                    high: cut.beyond - 1,
-                    start: cut.weight.ceil() as i32,
-                    end: total - cut.weight.ceil() as i32,
-                    part: cut.part() as f32,
-                    scale: (1.0 / (f64::from(total) - 2.0 * cut.weight)) as f32,
-                    ..params
-                }
-            }
+            low,
+            high,
+            start,
+            end,
+            part,
+            scale,
+            keep,
         }
     }
 
@@ -157,70 +130,6 @@ impl ColumnsKernel {
     }
 
     fn form(&self) -> Form {
-        match self.statistic {
-            Statistic::Median(ties) => Form::Median(ties),
-            Statistic::TrimmedMean(trim) => Form::Trimmed(trim),
-            Statistic::Mean | Statistic::MeanAroundMedian { f: 0 } => Form::Trimmed(Trim::F(0)),
-            Statistic::MeanAroundMedian { f } => Form::Around { f },
-        }
-    }
-
-    fn cut(&self, total: i32) -> Cut {
-        let rows = self.layout.rows;
-        let weight = match self.form() {
-            Form::Trimmed(trim) => trim.cut(rows, f64::from(total)),
-            _ => 0.0,
-        };
-        if self.has_weights() {
-            Cut::new(weight, total)
-        } else {
-            Cut::new(snap(weight, rows), total)
-        }
-    }
-}
-
-/// The weight that a trimmed mean cuts off at either end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Cut {
-    weight: f64,
-    /// The greatest cumulative weight that counts as `weight` or less.
-    outside: i32,
-    /// The least one that counts as `total − weight` or more.
-    beyond: i32,
-}
-
-impl Cut {
-    fn new(weight: f64, total: i32) -> Self {
-        let whole = f64::from(total);
-        let tolerance = 1e-9 * whole;
-        let cut = Cut {
-            weight,
-            outside: (weight + tolerance).floor() as i32,
-            beyond: (whole - weight - tolerance).ceil() as i32,
-        };
-        if cut.outside < cut.beyond {
-            return cut;
-        }
-        // Nothing is left between the cuts. The limit is the middle, what a unit of weight there keeps.
-        Cut {
-            weight: 0.5 * (whole - 1.0),
-            outside: (total - 1) / 2,
-            beyond: total / 2 + 1,
-        }
-    }
-
-    /// What is left of a unit of weight that the cut goes through; 0 if it goes through none.
-    fn part(&self) -> f64 {
-        self.weight.ceil() - self.weight
-    }
-}
-
-/// A boundary within 1e-9·n of an integer is that integer.
-fn snap(cut: f64, n: usize) -> f64 {
-    let whole = cut.round();
-    if (cut - whole).abs() <= 1e-9 * n as f64 {
-        whole
-    } else {
-        cut
+        Form::of(self.statistic)
     }
 }

@@ -4,7 +4,6 @@ mod columns;
 mod device;
 mod feed;
 mod kernels;
-mod known;
 mod launch;
 mod layout;
 mod limits;

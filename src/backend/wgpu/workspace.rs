@@ -5,10 +5,10 @@ use std::ops::Range;
 use ::wgpu;
 
 use super::feed::Feed;
-use super::known::{Known, Where};
 use super::record::{Part, Recording};
 use super::sink::Sink;
 use super::{Wgpu, limits, pairwise, plan, policy, steps as primitives};
+use crate::backend::known::{Known, Where};
 use crate::matrix::{Matrix, Output};
 use crate::plan::{Arena, Slot, Statistic, Step, Ties};
 use crate::{DType, Error, Result, Shape};
@@ -180,7 +180,7 @@ impl Workspace {
         Ok(Workspace {
             device: device.clone(),
             shape: shape.clone(),
-            known: Known::new(steps),
+            known: Known::new(steps, plan::supported),
             buffers,
             feed: Feed::new(shape, input),
             sink: Sink::new(device, shape, result),
@@ -207,10 +207,7 @@ impl Workspace {
 
     /// Operations that a run waits for the device for, because the host does them.
     pub fn host_syncs(&self) -> usize {
-        self.known
-            .places()
-            .filter(|place| *place == Where::Host)
-            .count()
+        self.known.host_syncs()
     }
 
     /// Runs all steps. What the host knows, it writes to the device; what it must compute in the middle,
@@ -382,11 +379,20 @@ fn upload(
             let words: Vec<u32> = slot
                 .range()
                 .zip(arena.get(p, slot))
-                .map(|(at, &value)| known.word(at, value))
+                .map(|(at, &value)| word(known, at, value))
                 .collect();
             let offset = 4 * (p * stride + slot.offset) as u64;
             job.recording.write(&words, &job.buffers.arena, offset);
         }
+    }
+}
+
+/// A number as the device has it at this place of a region.
+fn word(known: &Known, at: usize, value: f64) -> u32 {
+    if known.is_weight(at) {
+        value as u32
+    } else {
+        (value as f32).to_bits()
     }
 }
 

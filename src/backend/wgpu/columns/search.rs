@@ -1,6 +1,6 @@
 //! Statistics of many rows: what `shaders/search.wgsl` leaves to be generated.
 
-use super::Form;
+use crate::backend::ranks::Form;
 
 /// Steps of a search, which is bits of a value.
 const STEPS: usize = 32;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Cut, Form};
+use crate::backend::ranks::{Cut, Form};
 use crate::network::{Line, Network, Program};
 use crate::plan::Ties;
 

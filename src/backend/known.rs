@@ -1,12 +1,12 @@
 //! Who computes which slot: what depends on no row is the host's, in f64; of the rest, the device does
 //! what it can.
 
-use super::plan;
+use crate::geometry::Op;
 use crate::plan::{Slot, Step};
 
 /// Where an operation runs. Primitives are the device's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Where {
+pub(crate) enum Where {
     /// On the host, which need not wait: it depends on no row.
     Ahead,
     Device,
@@ -15,18 +15,20 @@ pub(super) enum Where {
 }
 
 #[derive(Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     places: Vec<Where>,
     /// What is given from outside: weights, and what a primitive is run with.
     given: Vec<Slot>,
     /// What the host knows or computes.
     host: Vec<Slot>,
     /// Integers on the device.
+    #[cfg(feature = "wgpu")]
     weights: Vec<Slot>,
 }
 
 impl Known {
-    pub fn new(steps: &[Step]) -> Self {
+    /// `supported` says which operations the device has.
+    pub fn new(steps: &[Step], supported: impl Fn(&Op) -> bool) -> Self {
         let written: Vec<Slot> = steps.iter().filter_map(Step::out).collect();
         let inside = |slot: &Slot, of: &[Slot]| {
             of.iter()
@@ -44,7 +46,7 @@ impl Known {
             let place = if step.inputs().iter().all(|slot| inside(slot, &known)) {
                 known.push(op.out());
                 Where::Ahead
-            } else if plan::supported(op) {
+            } else if supported(op) {
                 Where::Device
             } else {
                 Where::Host
@@ -56,6 +58,7 @@ impl Known {
         }
         Known {
             places,
+            #[cfg(feature = "wgpu")]
             weights: steps.iter().filter_map(Step::weights).collect(),
             given,
             host,
@@ -72,13 +75,15 @@ impl Known {
         self.given.iter().copied()
     }
 
-    /// A number as the device has it at this place of a region.
-    pub fn word(&self, at: usize, value: f64) -> u32 {
-        if self.weights.iter().any(|slot| slot.range().contains(&at)) {
-            value as u32
-        } else {
-            (value as f32).to_bits()
-        }
+    /// Operations that a run waits for the device for, because the host does them.
+    pub fn host_syncs(&self) -> usize {
+        self.places().filter(|place| *place == Where::Host).count()
+    }
+
+    /// Is it a weight, an integer, that is at this place of a region?
+    #[cfg(feature = "wgpu")]
+    pub fn is_weight(&self, at: usize) -> bool {
+        self.weights.iter().any(|slot| slot.range().contains(&at))
     }
 
     /// Is this place of a region the host's?
