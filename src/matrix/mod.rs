@@ -6,11 +6,13 @@
 #[cfg(feature = "wgpu")]
 mod buffer;
 mod element;
+mod select;
 mod shape;
 mod view;
 
 #[cfg(feature = "wgpu")]
-pub use buffer::{BufferBlock, BufferBlocks, BufferOutput, BufferPlace};
+pub use buffer::{BufferBlock, BufferOutput, BufferPlace};
 pub use element::{DType, Element, OutputElement};
+pub use select::Blocks;
 pub use shape::{Output, OutputData, Shape};
-pub use view::{Block, Blocks, Data, Matrix, Rows};
+pub use view::{Block, Data, Matrix, Rows};

@@ -1,10 +1,8 @@
 //! Weighted sums of rows, and squared distances of rows to a result.
 
 use super::simd::{Kernel, Simd};
-use super::tile::{
-    AllFinite, Line, Load, Span, contiguous, for_element, load_part, no_nan, vectors,
-};
-use crate::matrix::{Block, Data};
+use super::tile::{AllFinite, Line, Load, Span, for_element, load_part, no_nan, vectors};
+use crate::matrix::{Block, Blocks, Data};
 
 /// A row and its coefficient, which is not 0.
 pub(super) type Term = (usize, f64);
@@ -55,14 +53,14 @@ impl Kernel for SumRows<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
-        for_element!(self.data, blocks => self.sum(s, blocks.as_slice()))
+        for_element!(self.data, blocks => self.sum(s, blocks))
     }
 }
 
 impl SumRows<'_, '_> {
     #[inline(always)]
-    fn sum<S: Simd, T: Load>(self, s: S, blocks: &[Block<'_, T>]) -> bool {
-        let block = &blocks[self.span.block];
+    fn sum<S: Simd, T: Load>(self, s: S, blocks: &Blocks<'_, Block<'_, T>>) -> bool {
+        let block = blocks.get(self.span.block);
         let width = self.span.width();
         let sums: &mut [[S::D; 2]] = bytemuck::cast_slice_mut(self.sums);
         let sums = &mut sums[..width.div_ceil(S::LANES)];
@@ -71,7 +69,7 @@ impl SumRows<'_, '_> {
             let mut sources = [&[][..]; ROWS];
             let mut coefficients = [s.splat_d(0.0); ROWS];
             for (k, &(row, coefficient)) in terms.iter().enumerate() {
-                let Some(source) = contiguous(block, row, self.span.columns.clone()) else {
+                let Some(source) = block.contiguous(row, self.span.columns.clone()) else {
                     return false;
                 };
                 (sources[k], coefficients[k]) = (source, s.splat_d(coefficient));

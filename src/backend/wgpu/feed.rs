@@ -9,7 +9,7 @@ use super::record::Recording;
 use super::rows::{Bound, Row};
 use super::workspace::{Buffers, Job};
 use super::{Wgpu, policy};
-use crate::matrix::{Block, Data, Element, Matrix, OutputData, Rows};
+use crate::matrix::{Block, Data, Element, Matrix, OutputData};
 use crate::{DType, Error, Result, Shape};
 
 /// Where the matrix of a run is, and memory for what has to be copied of it.
@@ -273,15 +273,15 @@ fn upload(
             .write_buffer(to, offset + i as u64 * pitch, bytes);
     };
     let n = device.checked("upload", |_| match data {
-        Data::F32(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
-        Data::Bf16(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
-        Data::F16(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
+        Data::F32(blocks) => rows_of(blocks.get(block), &columns, &mut write),
+        Data::Bf16(blocks) => rows_of(blocks.get(block), &columns, &mut write),
+        Data::F16(blocks) => rows_of(blocks.get(block), &columns, &mut write),
         Data::F64(blocks) => {
-            let block = &blocks.as_slice()[block];
+            let block = blocks.get(block);
             let mut row = Vec::with_capacity(columns.len());
             for i in 0..block.n() {
                 row.clear();
-                row.extend(elements(block, i, &columns).map(Element::to_f32));
+                row.extend(elements(&block, i, &columns).map(Element::to_f32));
                 write(i, bytemuck::cast_slice(&row));
             }
             block.n()
@@ -296,17 +296,17 @@ fn upload(
 
 /// Hands over the rows of a block as bytes of whole words.
 fn rows_of<T: Element>(
-    block: &Block<'_, T>,
+    block: Block<'_, T>,
     columns: &Range<usize>,
     write: &mut impl FnMut(usize, &[u8]),
 ) -> usize {
     let mut padded: Vec<T> = Vec::new();
     for i in 0..block.n() {
-        match contiguous(block, i, columns) {
+        match block.contiguous(i, columns.clone()) {
             Some(row) if size_of_val(row).is_multiple_of(4) => write(i, bytemuck::cast_slice(row)),
             _ => {
                 padded.clear();
-                padded.extend(elements(block, i, columns));
+                padded.extend(elements(&block, i, columns));
                 if !(padded.len() * size_of::<T>()).is_multiple_of(4) {
                     padded.push(T::zeroed());
                 }
@@ -317,34 +317,11 @@ fn rows_of<T: Element>(
     block.n()
 }
 
-fn contiguous<'a, T: Element>(
-    block: &Block<'a, T>,
-    i: usize,
-    columns: &Range<usize>,
-) -> Option<&'a [T]> {
-    match block.rows() {
-        Rows::Separate(rows) => Some(&rows[i][columns.clone()]),
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride: 1,
-        } => Some(&data[i * row_stride..][columns.clone()]),
-        Rows::Strided { .. } => None,
-    }
-}
-
 fn elements<'a, T: Element>(
     block: &Block<'a, T>,
     i: usize,
     columns: &Range<usize>,
 ) -> impl Iterator<Item = T> + use<'a, T> {
-    let (data, start, stride) = match block.rows() {
-        Rows::Separate(rows) => (rows[i], 0, 1),
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride,
-        } => (data, i * row_stride, column_stride),
-    };
-    columns.clone().map(move |k| data[start + k * stride])
+    let (row, stride) = block.row(i);
+    columns.clone().map(move |k| row[k * stride])
 }
