@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "cuda")]
+use crate::backend::cuda;
 #[cfg(feature = "wgpu")]
 use crate::backend::wgpu;
 use crate::backend::{Device, cpu};
@@ -28,6 +30,8 @@ enum Workspace {
     Cpu(cpu::Workspace),
     #[cfg(feature = "wgpu")]
     Wgpu(Box<wgpu::Workspace>),
+    #[cfg(feature = "cuda")]
+    Cuda(Box<cuda::Workspace>),
 }
 
 impl Engine {
@@ -57,6 +61,12 @@ impl Engine {
                 let types = (input, output);
                 let workspace = wgpu::Workspace::new(device, shape, types, &steps, arena)?;
                 Workspace::Wgpu(Box::new(workspace))
+            }
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => {
+                let types = (input, output);
+                let workspace = cuda::Workspace::new(device, shape, types, &steps, arena)?;
+                Workspace::Cuda(Box::new(workspace))
             }
         };
         Ok(Engine {
@@ -102,6 +112,8 @@ impl Engine {
             Workspace::Cpu(workspace) => workspace.run_all(steps, x, arena, output, number),
             #[cfg(feature = "wgpu")]
             Workspace::Wgpu(workspace) => workspace.run(steps, x, arena, output, number)?,
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => workspace.run(steps, x, arena, output, number)?,
         }
         self.ran = true;
         Ok(())
@@ -137,6 +149,12 @@ impl Engine {
                 workspace.download(&mut arena)?;
                 Ok(Cow::Owned(arena))
             }
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => {
+                let mut arena = self.arena.clone();
+                workspace.download(&mut arena)?;
+                Ok(Cow::Owned(arena))
+            }
         }
     }
 
@@ -147,6 +165,8 @@ impl Engine {
             Workspace::Cpu(_) => Ok(()),
             #[cfg(feature = "wgpu")]
             Workspace::Wgpu(workspace) => workspace.download(&mut self.arena),
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => workspace.download(&mut self.arena),
         }
     }
 
@@ -157,6 +177,8 @@ impl Engine {
             Workspace::Cpu(_) => 0,
             #[cfg(feature = "wgpu")]
             Workspace::Wgpu(workspace) => workspace.host_syncs(),
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => workspace.host_syncs(),
         }
     }
 
@@ -170,6 +192,8 @@ impl Engine {
             Workspace::Cpu(workspace) => workspace.bytes(),
             #[cfg(feature = "wgpu")]
             Workspace::Wgpu(workspace) => workspace.bytes(),
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => workspace.bytes(),
         };
         workspace + self.arena.bytes()
     }

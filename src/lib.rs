@@ -64,6 +64,7 @@
 //! # Features
 //! - `cpu` (default): the CPU backend.
 //! - `wgpu`: GPUs through Vulkan, Metal and DX12.
+//! - `cuda`: NVIDIA GPUs; needs nothing but their driver.
 //! - `cli`: the command-line tool `byzagg`.
 
 #![deny(missing_docs)]
@@ -88,16 +89,24 @@ pub mod primitive;
 mod report;
 mod rule;
 
+#[cfg(feature = "cuda")]
+pub use ::cudarc;
 #[cfg(feature = "wgpu")]
 pub use ::wgpu;
+#[cfg(feature = "cuda")]
+pub use backend::Cuda;
 #[cfg(feature = "wgpu")]
 pub use backend::Wgpu;
 pub use backend::{Candidate, Cpu, Device};
 pub use error::{Error, Result};
 pub use geometry::permutation;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use matrix::PlacedBlock;
 pub use matrix::{Block, DType, Element, Matrix, Output, OutputElement, Shape};
 #[cfg(feature = "wgpu")]
 pub use matrix::{BufferBlock, BufferPlace};
+#[cfg(feature = "cuda")]
+pub use matrix::{DeviceBlock, DevicePlace, DevicePlaceMut};
 pub use plan::{Statistic, Ties, Trim};
 pub use prepared::{Options, Prepared, Run};
 pub use report::{Measure, Reason, Report, Row, Spread, Threshold, Weighing, Worker};

@@ -78,7 +78,7 @@ pub(crate) enum Step {
     Geometry(Op),
 }
 
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 impl Step {
     /// The slots that it reads.
     pub fn inputs(&self) -> Vec<Slot> {

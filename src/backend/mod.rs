@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cpu")]
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod known;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
@@ -11,6 +13,8 @@ pub(crate) mod wgpu;
 
 use std::fmt;
 
+#[cfg(feature = "cuda")]
+pub use self::cuda::Cuda;
 #[cfg(feature = "wgpu")]
 pub use self::wgpu::Wgpu;
 use crate::{Error, Result};
@@ -33,6 +37,9 @@ pub enum Device {
     /// A GPU through Vulkan, Metal or DX12.
     #[cfg(feature = "wgpu")]
     Wgpu(Wgpu),
+    /// An NVIDIA GPU and a stream.
+    #[cfg(feature = "cuda")]
+    Cuda(Cuda),
 }
 
 /// A device, and whether it can be used here.
@@ -68,13 +75,15 @@ impl Device {
         Err(refuse("auto", reasons.join("; ")))
     }
 
-    /// The backend's name: `cpu` or `wgpu`.
+    /// The backend's name: `cpu`, `wgpu` or `cuda`.
     pub fn backend(&self) -> &'static str {
         match self {
             #[cfg(feature = "cpu")]
             Device::Cpu(_) => "cpu",
             #[cfg(feature = "wgpu")]
             Device::Wgpu(_) => "wgpu",
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => "cuda",
         }
     }
 
@@ -83,13 +92,13 @@ impl Device {
         match self {
             #[cfg(feature = "cpu")]
             Device::Cpu(_) => true,
-            #[cfg(feature = "wgpu")]
-            Device::Wgpu(_) => false,
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            _ => false,
         }
     }
 
-    /// A device by name: `auto`, `cpu`, `wgpu` for the best adapter, `wgpu:1` for one of
-    /// [`Device::candidates`].
+    /// A device by name: `auto`, `cpu`, `cuda` for the first GPU, `cuda:1` for another, `wgpu` for the best
+    /// adapter, `wgpu:1` for one of [`Device::candidates`].
     ///
     /// # Errors
     /// [`Error::Device`] when the name is unknown or the device can't be used here.
@@ -105,20 +114,21 @@ impl Device {
             #[cfg(feature = "wgpu")]
             ("wgpu", None) => Wgpu::new().map(Device::Wgpu),
             #[cfg(feature = "wgpu")]
-            ("wgpu", Some(index)) => match index.parse() {
-                Ok(index) => Wgpu::nth(index).map(Device::Wgpu),
-                Err(_) => Err(refuse(name, "expected a number behind the colon".into())),
-            },
+            ("wgpu", Some(index)) => Wgpu::nth(number(name, index)?).map(Device::Wgpu),
+            #[cfg(feature = "cuda")]
+            ("cuda", index) => Cuda::nth(number(name, index.unwrap_or("0"))?).map(Device::Cuda),
             ("auto" | "cpu", Some(_)) => Err(refuse(
                 name,
                 format!("there is only one {kind}, without an index"),
             )),
             #[cfg(not(feature = "wgpu"))]
             ("wgpu", _) => Err(missing(kind)),
+            #[cfg(not(feature = "cuda"))]
             ("cuda", _) => Err(missing(kind)),
             _ => Err(refuse(
                 name,
-                "unknown; known are auto, cuda, wgpu, wgpu:0 and so on, cpu".into(),
+                "unknown; known are auto, cuda, cuda:0 and so on, wgpu, wgpu:0 and so on, cpu"
+                    .into(),
             )),
         }
     }
@@ -139,7 +149,10 @@ type Way = (String, Box<dyn Fn() -> Result<Device>>);
 
 /// What to try, the best first.
 fn ways() -> Vec<Way> {
+    #[cfg(not(feature = "cuda"))]
     let mut ways: Vec<Way> = vec![("cuda".into(), Box::new(|| Err(missing("cuda"))))];
+    #[cfg(feature = "cuda")]
+    let mut ways = cuda_ways();
     #[cfg(not(feature = "wgpu"))]
     ways.push(("wgpu".into(), Box::new(|| Err(missing("wgpu")))));
     // Software drivers come behind the CPU.
@@ -168,6 +181,25 @@ fn ways() -> Vec<Way> {
     ways
 }
 
+#[cfg(feature = "cuda")]
+fn cuda_ways() -> Vec<Way> {
+    match Cuda::count() {
+        Err(error) => vec![("cuda".into(), Box::new(move || Err(error.clone())))],
+        Ok(count) => (0..count)
+            .map(|index| -> Way {
+                let open = move || Cuda::nth(index).map(Device::Cuda);
+                (format!("cuda:{index}"), Box::new(open))
+            })
+            .collect(),
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn number(device: &str, text: &str) -> Result<usize> {
+    let why = || refuse(device, "expected a number behind the colon".into());
+    text.parse().map_err(|_| why())
+}
+
 fn refuse(device: &str, reason: String) -> Error {
     Error::Device {
         device: device.into(),
@@ -175,12 +207,10 @@ fn refuse(device: &str, reason: String) -> Error {
     }
 }
 
+#[cfg(not(all(feature = "wgpu", feature = "cuda")))]
 fn missing(kind: &str) -> Error {
-    let reason = match kind {
-        "wgpu" => "this build of byzagg is without the feature `wgpu`",
-        _ => "this version of byzagg has no such backend",
-    };
-    refuse(kind, reason.into())
+    let reason = format!("this build of byzagg is without the feature `{kind}`");
+    refuse(kind, reason)
 }
 
 impl fmt::Display for Device {
@@ -198,6 +228,8 @@ impl fmt::Display for Device {
             }
             #[cfg(feature = "wgpu")]
             Device::Wgpu(device) => device.fmt(f),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => device.fmt(f),
         }
     }
 }

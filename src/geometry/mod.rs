@@ -25,7 +25,7 @@ mod view;
 pub(crate) mod weights;
 
 pub use bucketing::permutation;
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(crate) use clipping::clipped;
 pub(crate) use flag::Settings as FlagSettings;
 pub(crate) use mda::MAX_LEFT_OUT;

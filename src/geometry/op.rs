@@ -162,7 +162,7 @@ impl Op {
     }
 
     /// What it reads.
-    #[cfg(feature = "wgpu")]
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     pub fn inputs(&self) -> Vec<Slot> {
         let geometry = match self {
             Op::Krum { geometry, .. }
@@ -206,7 +206,7 @@ impl Op {
     }
 
     /// The weights that it reads.
-    #[cfg(feature = "wgpu")]
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     pub fn weights(&self) -> Option<Slot> {
         match *self {
             Op::Mean { weights, .. }

@@ -5,14 +5,22 @@
 
 #[cfg(feature = "wgpu")]
 mod buffer;
+#[cfg(feature = "cuda")]
+mod device;
 mod element;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod placed;
 mod select;
 mod shape;
 mod view;
 
 #[cfg(feature = "wgpu")]
 pub use buffer::{BufferBlock, BufferOutput, BufferPlace};
+#[cfg(feature = "cuda")]
+pub use device::{DeviceBlock, DeviceOutput, DevicePlace, DevicePlaceMut};
 pub use element::{DType, Element, OutputElement};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use placed::{PlacedBlock, PlacedRows};
 pub use select::Blocks;
 pub use shape::{Output, OutputData, Shape};
 pub use view::{Block, Data, Matrix, Rows};

@@ -7,6 +7,8 @@ use half::{bf16, f16};
 use super::element::{DType, OutputElement};
 #[cfg(feature = "wgpu")]
 use super::{BufferOutput, BufferPlace};
+#[cfg(feature = "cuda")]
+use super::{DeviceOutput, DevicePlaceMut};
 use crate::{Error, Result};
 
 /// How many workers, how many columns, and whether several blocks are one vector or a batch.
@@ -109,6 +111,8 @@ pub enum OutputData<'a> {
     F16(Vec<&'a mut [f16]>),
     #[cfg(feature = "wgpu")]
     Wgpu(BufferOutput<'a>),
+    #[cfg(feature = "cuda")]
+    Cuda(DeviceOutput<'a>),
 }
 
 /// Where a result goes: one slice for all blocks, one after the other, or one slice per block.
@@ -153,6 +157,20 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// One place in a CUDA device's memory for all blocks, one after the other. The result stays there.
+    #[cfg(feature = "cuda")]
+    pub fn device(place: DevicePlaceMut<'a>, dtype: DType) -> Self {
+        Output::devices(vec![place], dtype)
+    }
+
+    /// One place in a CUDA device's memory per block.
+    #[cfg(feature = "cuda")]
+    pub fn devices(places: Vec<DevicePlaceMut<'a>>, dtype: DType) -> Self {
+        Output {
+            data: OutputData::Cuda(DeviceOutput { places, dtype }),
+        }
+    }
+
     /// The element type.
     pub fn dtype(&self) -> DType {
         match &self.data {
@@ -161,6 +179,8 @@ impl<'a> Output<'a> {
             OutputData::F16(_) => DType::F16,
             #[cfg(feature = "wgpu")]
             OutputData::Wgpu(output) => output.dtype,
+            #[cfg(feature = "cuda")]
+            OutputData::Cuda(output) => output.dtype,
         }
     }
 
@@ -168,8 +188,8 @@ impl<'a> Output<'a> {
     pub(crate) fn is_host(&self) -> bool {
         match &self.data {
             OutputData::F32(_) | OutputData::Bf16(_) | OutputData::F16(_) => true,
-            #[cfg(feature = "wgpu")]
-            OutputData::Wgpu(_) => false,
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            _ => false,
         }
     }
 
@@ -187,6 +207,8 @@ impl<'a> Output<'a> {
             OutputData::F16(s) => s.iter().map(|s| s.len()).collect(),
             #[cfg(feature = "wgpu")]
             OutputData::Wgpu(output) => return output.check(op, &shape.columns),
+            #[cfg(feature = "cuda")]
+            OutputData::Cuda(output) => return output.check(op, &shape.columns),
         };
         if lengths != [shape.d()] && lengths != shape.columns {
             return Err(Error::shape(

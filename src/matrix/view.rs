@@ -7,6 +7,8 @@ use ndarray::ArrayView2;
 
 #[cfg(feature = "wgpu")]
 use super::BufferBlock;
+#[cfg(feature = "cuda")]
+use super::DeviceBlock;
 use super::element::{DType, Element};
 use super::select::{Blocks, View};
 use super::shape::Shape;
@@ -249,6 +251,24 @@ fn same_rows(op: &'static str, mut rows: impl Iterator<Item = usize>) -> Result<
     Ok(())
 }
 
+/// Refuses blocks that are not one matrix.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn same_blocks<P: super::placed::Place>(
+    op: &'static str,
+    blocks: &[super::PlacedBlock<'_, P>],
+) -> Result<()> {
+    same_rows(op, blocks.iter().map(|block| block.n()))?;
+    let expected = blocks[0].dtype();
+    match blocks.iter().find(|block| block.dtype() != expected) {
+        Some(other) => Err(Error::DType {
+            op,
+            expected,
+            got: other.dtype(),
+        }),
+        None => Ok(()),
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {
     F32(Blocks<'a, Block<'a, f32>>),
@@ -263,6 +283,8 @@ enum Place<'a> {
     Host(Data<'a>),
     #[cfg(feature = "wgpu")]
     Wgpu(Blocks<'a, BufferBlock<'a>>),
+    #[cfg(feature = "cuda")]
+    Cuda(Blocks<'a, DeviceBlock<'a>>),
 }
 
 /// The vectors of n workers: one block, or one block per layer. A view; nothing is copied.
@@ -283,6 +305,8 @@ macro_rules! for_blocks {
             Place::Host(Data::F64($blocks)) => $body,
             #[cfg(feature = "wgpu")]
             Place::Wgpu($blocks) => $body,
+            #[cfg(feature = "cuda")]
+            Place::Cuda($blocks) => $body,
         }
     };
 }
@@ -297,6 +321,15 @@ impl<'a> From<BufferBlock<'a>> for Matrix<'a> {
     fn from(block: BufferBlock<'a>) -> Self {
         Matrix {
             place: Place::Wgpu(Blocks::one(block)),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl<'a> From<DeviceBlock<'a>> for Matrix<'a> {
+    fn from(block: DeviceBlock<'a>) -> Self {
+        Matrix {
+            place: Place::Cuda(Blocks::one(block)),
         }
     }
 }
@@ -336,19 +369,22 @@ impl<'a> Matrix<'a> {
     /// [`Error::DType`] when they have different element types.
     #[cfg(feature = "wgpu")]
     pub fn from_buffer_blocks(blocks: &'a [BufferBlock<'a>]) -> Result<Self> {
-        const OP: &str = "Matrix::from_buffer_blocks";
-        same_rows(OP, blocks.iter().map(BufferBlock::n))?;
-        let expected = blocks[0].dtype();
-        if let Some(other) = blocks.iter().find(|block| block.dtype() != expected) {
-            let got = other.dtype();
-            return Err(Error::DType {
-                op: OP,
-                expected,
-                got,
-            });
-        }
+        same_blocks("Matrix::from_buffer_blocks", blocks)?;
         Ok(Matrix {
             place: Place::Wgpu(Blocks::many(blocks)),
+        })
+    }
+
+    /// A list of blocks in a CUDA device's memory: the layers of a model, or a batch of problems.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the list is empty or the blocks have different numbers of rows,
+    /// [`Error::DType`] when they have different element types.
+    #[cfg(feature = "cuda")]
+    pub fn from_device_blocks(blocks: &'a [DeviceBlock<'a>]) -> Result<Self> {
+        same_blocks("Matrix::from_device_blocks", blocks)?;
+        Ok(Matrix {
+            place: Place::Cuda(Blocks::many(blocks)),
         })
     }
 
@@ -361,6 +397,8 @@ impl<'a> Matrix<'a> {
             Place::Host(Data::F64(_)) => DType::F64,
             #[cfg(feature = "wgpu")]
             Place::Wgpu(blocks) => blocks.get(0).dtype(),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(blocks) => blocks.get(0).dtype(),
         }
     }
 
@@ -368,8 +406,8 @@ impl<'a> Matrix<'a> {
     pub(crate) fn host(&self) -> Option<Data<'a>> {
         match self.place {
             Place::Host(data) => Some(data),
-            #[cfg(feature = "wgpu")]
-            Place::Wgpu(_) => None,
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            _ => None,
         }
     }
 
@@ -377,8 +415,17 @@ impl<'a> Matrix<'a> {
     #[cfg(feature = "wgpu")]
     pub(crate) fn buffers(&self) -> Option<Blocks<'a, BufferBlock<'a>>> {
         match self.place {
-            Place::Host(_) => None,
             Place::Wgpu(blocks) => Some(blocks),
+            _ => None,
+        }
+    }
+
+    /// The elements, if they are in a CUDA device's memory.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn device(&self) -> Option<Blocks<'a, DeviceBlock<'a>>> {
+        match self.place {
+            Place::Cuda(blocks) => Some(blocks),
+            _ => None,
         }
     }
 
@@ -402,6 +449,8 @@ impl<'a> Matrix<'a> {
             }),
             #[cfg(feature = "wgpu")]
             Place::Wgpu(blocks) => Place::Wgpu(blocks.select(rows)),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(blocks) => Place::Cuda(blocks.select(rows)),
         };
         Matrix { place }
     }

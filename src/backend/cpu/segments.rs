@@ -287,12 +287,12 @@ impl<'a, 's> Sink<'a, 's> {
     pub fn new(out: Option<&'a mut Output<'s>>) -> Self {
         match out.map(|out| &mut out.data) {
             None => Sink::None,
-            // The engine has refused it.
-            #[cfg(feature = "wgpu")]
-            Some(OutputData::Wgpu(_)) => Sink::None,
             Some(OutputData::F32(slices)) => Sink::F32(Cursor::new(slices)),
             Some(OutputData::Bf16(slices)) => Sink::Bf16(Cursor::new(slices)),
             Some(OutputData::F16(slices)) => Sink::F16(Cursor::new(slices)),
+            // The engine has refused it.
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Some(_) => Sink::None,
         }
     }
 

@@ -126,7 +126,7 @@ impl Job<'_, '_, '_, '_> {
                 OutputData::F32(slices) => write(slices, columns, part),
                 OutputData::Bf16(slices) => write(slices, columns, part),
                 OutputData::F16(slices) => write(slices, columns, part),
-                OutputData::Wgpu(_) => {}
+                _ => {}
             }
         }
         self.sink.used = 0;

@@ -1,0 +1,44 @@
+//! Tuning constants of the CUDA backend. No GPU has been at hand yet: they follow from registers and bytes
+//! (`kernels/registers.tsv`), not from measurements.
+
+/// Numbers of rows that have kernels of their own, networks in registers.
+pub(super) const BUCKETS: [usize; 16] = [
+    4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128,
+];
+
+/// The same with weights, which take a register each.
+pub(super) const WEIGHTED_ROWS: usize = 64;
+
+/// Rows up to which `pairwise` computes the centre itself.
+pub(super) const FUSED_ROWS: usize = 64;
+
+/// Terms that a thread adds up in f32: the rounding errors of so many stay below the accuracy asked of
+/// distances, even when all have the same sign.
+pub(super) const TERMS: usize = 128;
+
+/// CUDA blocks for each multiprocessor: enough to hide the end of a launch.
+pub(super) const BLOCKS_PER_MULTIPROCESSOR: usize = 16;
+
+/// Elements of a chunk of mixed rows: 512 MiB.
+pub(super) const STAGED: usize = 1 << 27;
+
+/// Numbers that are sent to the device as a kernel's parameter. More are copied.
+pub(super) const BY_VALUE: usize = 4 * 448;
+
+/// The bucket of so many rows, 0 if they have none.
+pub(super) fn bucket(rows: usize, most: usize) -> usize {
+    let fits = |bucket: &&usize| **bucket >= rows && **bucket <= most;
+    BUCKETS.iter().find(fits).copied().unwrap_or(0)
+}
+
+/// Slabs of a CUDA block of 128 threads, at most.
+pub(super) const SLABS_PER_BLOCK: usize = TERMS / (super::abi::SLAB / 128);
+
+/// Dynamic shared memory that a kernel has without asking.
+pub(super) const SHARED: u32 = 48 << 10;
+
+/// Rows that any kernel may have.
+pub(super) const ROWS: usize = 16_384;
+
+/// Problems of a batch: CUDA blocks in the second dimension of a grid.
+pub(super) const PROBLEMS: usize = 65_535;

@@ -1,0 +1,250 @@
+//! The primitives `columns` and `combine`.
+
+use super::abi;
+use super::modules::Module;
+use super::policy;
+use super::workspace::Job;
+use crate::backend::ranks::Form;
+use crate::plan::{Columns, Combine, Slot, Statistic, Step};
+use crate::{DType, Result};
+
+/// Threads of a kernel that measures, and of others.
+const THREADS: u32 = 128;
+const ANY_THREADS: u32 = 256;
+
+/// Columns of a tile of the kernels for any number of rows.
+const ANY_COLUMNS: usize = 32;
+
+/// Rows whose statistic a step computes.
+pub(super) fn rows(step: &Columns, n: usize) -> usize {
+    step.mixing.map_or(n, |mixing| mixing.len / n)
+}
+
+/// Coefficients of a mean: its weights by their sum, or equal ones.
+pub(super) fn mean_coefficients(weights: Option<&[f64]>, n: usize) -> Vec<f64> {
+    match weights {
+        Some(weights) => {
+            let total: f64 = weights.iter().sum();
+            weights.iter().map(|w| w / total).collect()
+        }
+        None => vec![1.0 / n as f64; n],
+    }
+}
+
+/// What a step keeps of a chunk of columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept {
+    pub centre: bool,
+    pub mixed: [usize; 2],
+}
+
+impl Kept {
+    pub fn of(step: &Step, n: usize) -> Self {
+        match step {
+            Step::Pairwise(step) => Kept {
+                centre: !super::pairwise::is_fused(step, n),
+                ..Kept::default()
+            },
+            Step::Columns(step) => {
+                let rows = |slot: Option<Slot>| slot.map_or(0, |slot| slot.len / n);
+                Kept {
+                    centre: step.distances.is_some() && !is_measured(step),
+                    mixed: [rows(step.mixing), rows(other_rows(step))],
+                }
+            }
+            _ => Kept::default(),
+        }
+    }
+
+    pub fn max(self, other: Kept) -> Kept {
+        Kept {
+            centre: self.centre || other.centre,
+            mixed: [0, 1].map(|i: usize| self.mixed[i].max(other.mixed[i])),
+        }
+    }
+
+    /// Numbers for each column.
+    pub fn rows(&self) -> usize {
+        usize::from(self.centre) + self.mixed[0] + self.mixed[1]
+    }
+}
+
+/// Does the statistic's kernel measure the distances? It does if they are of the rows that it has.
+fn is_measured(step: &Columns) -> bool {
+    let own = |distances: crate::plan::Distances| distances.rows == step.mixing;
+    step.statistic != Statistic::Mean && step.distances.is_some_and(own)
+}
+
+/// Another mixing of the rows, to be measured.
+fn other_rows(step: &Columns) -> Option<Slot> {
+    let rows = step.distances.and_then(|distances| distances.rows);
+    rows.filter(|slot| Some(*slot) != step.mixing)
+}
+
+/// Enqueues a `columns` step. `mean` is where the coefficients of a mean are.
+pub(super) fn columns(
+    job: &Job<'_>,
+    step: &Columns,
+    total: Option<i32>,
+    mean: Option<usize>,
+) -> Result<()> {
+    let kept = Kept::of(&Step::Columns(*step), job.shape.n()).rows() > 0;
+    for chunk in job.dealing.chunks(kept) {
+        let raw = job.matrix(chunk);
+        let source = match step.mixing {
+            Some(mixing) => mix(job, &raw, mixing, job.at.staged[0])?,
+            None => raw,
+        };
+        let unmeasured = step.distances.filter(|_| !is_measured(step));
+        let centre = if unmeasured.is_some() {
+            job.at.centre
+        } else {
+            0
+        };
+        match mean {
+            Some(at) => weighted_sum(job, &source, at, centre, step.write)?,
+            None => statistic(job, step, &source, total, centre)?,
+        }
+        if let Some(distances) = unmeasured {
+            let rows = match (other_rows(step), distances.rows) {
+                (Some(other), _) => mix(job, &raw, other, job.at.staged[1])?,
+                (None, Some(_)) => source,
+                (None, None) => raw,
+            };
+            let parameters = abi::Distances {
+                centre,
+                partials: job.at.partials,
+                marks: job.at.marks,
+                weights: abi::NONE,
+            };
+            let module = Module::Combine(element(job, &rows));
+            job.launch(module, "distances", (THREADS, 0, 1), &rows, &parameters)?;
+        }
+    }
+    match step.distances {
+        Some(distances) => super::plan::squares(job, distances.out),
+        None => Ok(()),
+    }
+}
+
+/// The element type that a kernel reads.
+pub(super) fn element(job: &Job<'_>, x: &abi::Matrix) -> DType {
+    if x.staged == 0 { job.input } else { DType::F32 }
+}
+
+/// Computes mixed rows of a chunk, and says where they are.
+fn mix(job: &Job<'_>, x: &abi::Matrix, mixing: Slot, to: u64) -> Result<abi::Matrix> {
+    let rows = mixing.len / job.shape.n();
+    let parameters = abi::Mix {
+        mixing: mixing.offset as u64,
+        out: to,
+        rows: rows as u32,
+        padding: 0,
+    };
+    let z = rows.div_ceil(abi::MIXED_ROWS);
+    job.launch(
+        Module::Combine(job.input),
+        "mix",
+        (THREADS, 0, z),
+        x,
+        &parameters,
+    )?;
+    Ok(abi::Matrix {
+        staged: to,
+        n: rows as u32,
+        ..*x
+    })
+}
+
+/// A statistic of the rows' columns: to the output, to the centre, and its distances to the partial sums, as the
+/// step says.
+pub(super) fn statistic(
+    job: &Job<'_>,
+    step: &Columns,
+    x: &abi::Matrix,
+    total: Option<i32>,
+    centre: u64,
+) -> Result<()> {
+    let rows = x.n as usize;
+    let form = Form::of(step.statistic);
+    // The mean around the median knows no weights.
+    let weights = step
+        .weights
+        .filter(|_| !matches!(form, Form::Around { .. }));
+    let ranks = form.ranks(rows, weights.is_some(), total.unwrap_or(rows as i32));
+    let most = match weights {
+        Some(_) => policy::WEIGHTED_ROWS,
+        None => usize::MAX,
+    };
+    let bucket = policy::bucket(rows, most);
+    let measured = is_measured(step);
+    let (name, measuring) = match (bucket, weights, form) {
+        (0, _, _) => ("any", "any_measured"),
+        (_, Some(_), _) => ("weighted", "weighted_measured"),
+        (_, None, Form::Median(_)) => ("median", "median_measured"),
+        (_, None, _) => ("sorted", "sorted_measured"),
+    };
+    let threads = if bucket == 0 { ANY_THREADS } else { THREADS };
+    let tile = 4 * rows * ANY_COLUMNS + if weights.is_some() { 4 * rows } else { 0 };
+    let staged = bucket == 0 && tile <= job.device.shared();
+    let shared = match form {
+        _ if staged => tile,
+        Form::Around { .. } if bucket > 0 => 4 * bucket * threads as usize,
+        _ => 0,
+    };
+    let parameters = abi::Columns {
+        weights: weights.map_or(abi::NONE, |slot| slot.offset as u64),
+        centre,
+        partials: job.at.partials,
+        marks: job.at.marks,
+        low: ranks.low,
+        high: ranks.high,
+        start: ranks.start,
+        end: ranks.end,
+        part: ranks.part,
+        scale: ranks.scale,
+        keep: ranks.keep,
+        statistic: match form {
+            Form::Median(_) => abi::MEDIAN,
+            Form::Trimmed(_) => abi::TRIMMED_MEAN,
+            Form::Around { .. } => abi::MEAN_AROUND_MEDIAN,
+        },
+        write: u32::from(step.write),
+        staged: u32::from(staged),
+    };
+    let module = Module::Columns(element(job, x), bucket);
+    let name = if measured { measuring } else { name };
+    job.launch(module, name, (threads, shared, 1), x, &parameters)
+}
+
+/// `Σ c_j x_j` with coefficients in the arena.
+fn weighted_sum(
+    job: &Job<'_>,
+    x: &abi::Matrix,
+    coefficients: usize,
+    centre: u64,
+    write: bool,
+) -> Result<()> {
+    let parameters = abi::Combine {
+        coefficients: coefficients as u64,
+        centre,
+        write: u32::from(write),
+        padding: 0,
+    };
+    let shape = (THREADS, 8 * x.n as usize, 1);
+    job.launch(
+        Module::Combine(element(job, x)),
+        "combine",
+        shape,
+        x,
+        &parameters,
+    )
+}
+
+/// Enqueues a `combine` step.
+pub(super) fn combine(job: &Job<'_>, step: &Combine) -> Result<()> {
+    let [whole] = job.dealing.chunks(false)[..] else {
+        return Ok(());
+    };
+    weighted_sum(job, &job.matrix(whole), step.coefficients.offset, 0, true)
+}
