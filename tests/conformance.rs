@@ -30,6 +30,14 @@ fn wgpu() {
     }
 }
 
+#[cfg(feature = "cuda")]
+#[test]
+fn cuda() {
+    if let Some(device) = common::device::cuda() {
+        suite(&Device::Cuda(device));
+    }
+}
+
 const EPS: f64 = f32::EPSILON as f64;
 const TINY: f64 = 2.0 * f32::MIN_POSITIVE as f64;
 

@@ -11,6 +11,8 @@ pub fn devices() -> &'static [Device] {
             Some(Device::cpu()),
             #[cfg(feature = "wgpu")]
             wgpu().map(Device::Wgpu),
+            #[cfg(feature = "cuda")]
+            cuda().map(Device::Cuda),
         ];
         devices.into_iter().flatten().collect()
     });
@@ -21,15 +23,26 @@ pub fn devices() -> &'static [Device] {
 /// told that this is accepted.
 #[cfg(feature = "wgpu")]
 pub fn wgpu() -> Option<byzagg::Wgpu> {
+    found("wgpu", byzagg::Wgpu::new())
+}
+
+/// The first GPU, or the stand-in for its driver, which runs the kernels on the CPU.
+#[cfg(feature = "cuda")]
+pub fn cuda() -> Option<byzagg::Cuda> {
+    found("cuda", byzagg::Cuda::new())
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn found<T>(backend: &str, device: byzagg::Result<T>) -> Option<T> {
     const VARIABLE: &str = "BYZAGG_WITHOUT_ADAPTER";
-    match byzagg::Wgpu::new() {
+    match device {
         Ok(device) => Some(device),
         Err(error) if std::env::var_os(VARIABLE).is_some_and(|value| value == "accept") => {
-            eprintln!("NOT TESTED ON wgpu, as {VARIABLE}=accept allows: {error}");
+            eprintln!("NOT TESTED ON {backend}, as {VARIABLE}=accept allows: {error}");
             None
         }
         Err(error) => panic!(
-            "{error}. scripts/test.sh installs a software driver; {VARIABLE}=accept runs the other tests"
+            "{error}. scripts/test.sh provides for software drivers; {VARIABLE}=accept runs the other tests"
         ),
     }
 }

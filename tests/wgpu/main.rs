@@ -2,6 +2,8 @@
 //! on devices with small limits, and everything that can fail. What it computes is compared with the CPU's.
 #![cfg(feature = "wgpu")]
 
+#[path = "../common/agree.rs"]
+mod agree;
 #[allow(dead_code)]
 #[path = "../common/cases.rs"]
 mod cases;

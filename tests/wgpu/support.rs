@@ -1,32 +1,14 @@
 //! Devices, buffers, and the CPU's results to compare with.
 
+pub use crate::agree::*;
 use byzagg::wgpu::{self, BufferUsages};
 use byzagg::{
-    Block, BufferBlock, BufferPlace, DType, Device, Matrix, Options, Output, Prepared, Rule, Run,
-    Shape, Wgpu,
+    BufferBlock, BufferPlace, DType, Device, Matrix, Options, Output, Prepared, Rule, Shape, Wgpu,
 };
-use half::{bf16, f16};
-
-use crate::cases::{Kind, flat};
-
-/// A rule that selects values, two that select rows, and three that compute.
-pub const RULES: [&str; 6] = [
-    "median",
-    "krum(f=2)",
-    "nnm(median,f=2)",
-    "cwtm(f=2)",
-    "ctma(median,f=2)",
-    "rfa",
-];
 
 pub const ALL: BufferUsages = BufferUsages::STORAGE
     .union(BufferUsages::COPY_SRC)
     .union(BufferUsages::COPY_DST);
-
-/// Are a rule's results values of the matrix, so that every device gives the same bits?
-fn selects(rule: &str) -> bool {
-    ["median", "krum(f=2)", "krum(f=1)"].contains(&rule)
-}
 
 /// A device as a caller makes it: an instance of its own, default limits, no features.
 pub fn own_device() -> Option<(wgpu::Device, wgpu::Queue)> {
@@ -44,30 +26,6 @@ pub fn own_device() -> Option<(wgpu::Device, wgpu::Queue)> {
 /// [`own_device`], taken over.
 pub fn borrowed() -> Option<Wgpu> {
     own_device().map(|(device, queue)| Wgpu::from_device(device, queue))
-}
-
-/// Multiples of a quarter: exact in every element type, with exact sums.
-pub fn lattice(n: usize, d: usize) -> Vec<f32> {
-    flat(&Kind::Lattice.rows(n, d, 7))
-}
-
-pub fn to_bytes(dtype: DType, values: &[f32]) -> Vec<u8> {
-    let bytes = |value: &f32| match dtype {
-        DType::Bf16 => bf16::from_f32(*value).to_le_bytes().to_vec(),
-        DType::F16 => f16::from_f32(*value).to_le_bytes().to_vec(),
-        _ => value.to_le_bytes().to_vec(),
-    };
-    values.iter().flat_map(bytes).collect()
-}
-
-pub fn to_values(dtype: DType, bytes: &[u8]) -> Vec<f32> {
-    let value = |bytes: &[u8]| match *bytes {
-        [a, b] if dtype == DType::Bf16 => bf16::from_le_bytes([a, b]).to_f32(),
-        [a, b] => f16::from_le_bytes([a, b]).to_f32(),
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => unreachable!("elements have two or four bytes"),
-    };
-    bytes.chunks_exact(dtype.size()).map(value).collect()
 }
 
 /// A buffer with these bytes, and some more to whole words.
@@ -117,50 +75,6 @@ pub fn try_prepare(
     let rule: Rule = rule.parse()?;
     let options = Options::new().weighted(weighted);
     rule.prepare_with(&Device::Wgpu(gpu.clone()), shape, dtype, options)
-}
-
-/// The CPU's result in f32, of blocks that lie side by side in x.
-pub fn on_cpu(rule: &str, shape: &Shape, x: &[f32], weights: Option<&[f64]>) -> Vec<f32> {
-    let (n, d) = (shape.n(), shape.d());
-    let mut start = 0;
-    let block = |&columns: &usize| {
-        start += columns;
-        Block::strided(&x[start - columns..], n, columns, d, 1).unwrap()
-    };
-    let blocks: Vec<_> = shape.columns().iter().map(block).collect();
-    let rule: Rule = rule.parse().unwrap();
-    let options = Options::new().weighted(weights.is_some());
-    let mut prepared = rule
-        .prepare_with(&Device::cpu(), shape, DType::F32, options)
-        .unwrap();
-    let mut out = vec![f32::NAN; d];
-    let run = weights.map_or(Run::new(), |weights| Run::new().weights(weights));
-    prepared
-        .run_with(Matrix::from_blocks(&blocks).unwrap(), &mut out, &run)
-        .unwrap();
-    out
-}
-
-/// Panics unless a result in an element type is the CPU's: bit for bit where a rule selects, else within
-/// the rounding of f32 sums of values of at most 2, and of the element type.
-#[track_caller]
-pub fn assert_agrees(what: &str, rule: &str, dtype: DType, got: &[f32], expected: &[f32]) {
-    assert_eq!(got.len(), expected.len(), "{what}, {rule}: length");
-    let rounding = match dtype {
-        DType::Bf16 => 2f32.powi(-8),
-        DType::F16 => 2f32.powi(-11),
-        _ => 0.0,
-    };
-    for (k, (got, expected)) in got.iter().zip(expected).enumerate() {
-        let tolerance = match selects(rule) {
-            true => 0.0,
-            false => 2e-5 + rounding * expected.abs(),
-        };
-        assert!(
-            (got - expected).abs() <= tolerance,
-            "{what}, {rule}, {dtype}, column {k}: got {got}, expected {expected}"
-        );
-    }
 }
 
 /// A result in a buffer of its own, some elements behind the beginning, with a pattern around it.
