@@ -86,13 +86,15 @@ impl Engine {
         const OP: &str = "run";
         x.check(OP, &self.shape, self.input)?;
         output.check(OP, &self.shape, self.output)?;
-        let on_host = x.host().is_some() && output.is_host();
-        if self.device.is_host() && !on_host {
+        let own = self.device.backend();
+        let others = [x.backend(), output.backend()].into_iter().flatten();
+        if let Some(other) = { others }.find(|backend| *backend != own) {
             let expected = format!(
-                "a matrix and an output in the host's memory, for {}",
+                "a matrix and an output in the host's memory{}, for {}",
+                if self.device.is_host() { "" } else { " or the device's" },
                 self.device
             );
-            return Err(Error::shape(OP, expected, "one in a GPU's buffers"));
+            return Err(Error::shape(OP, expected, format!("one in {other} memory")));
         }
         Ok(())
     }

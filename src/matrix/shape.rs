@@ -184,13 +184,21 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Is it in the host's memory?
-    pub(crate) fn is_host(&self) -> bool {
+    /// The backend in whose memory it is, if not in the host's.
+    pub(crate) fn backend(&self) -> Option<&'static str> {
         match &self.data {
-            OutputData::F32(_) | OutputData::Bf16(_) | OutputData::F16(_) => true,
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            _ => false,
+            OutputData::F32(_) | OutputData::Bf16(_) | OutputData::F16(_) => None,
+            #[cfg(feature = "wgpu")]
+            OutputData::Wgpu(_) => Some("wgpu"),
+            #[cfg(feature = "cuda")]
+            OutputData::Cuda(_) => Some("cuda"),
         }
+    }
+
+    /// Is it in the host's memory?
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub(crate) fn is_host(&self) -> bool {
+        self.backend().is_none()
     }
 
     pub(crate) fn check(&self, op: &'static str, shape: &Shape, dtype: DType) -> Result<()> {

@@ -411,6 +411,17 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The backend in whose memory the elements are, if not in the host's.
+    pub(crate) fn backend(&self) -> Option<&'static str> {
+        match &self.place {
+            Place::Host(_) => None,
+            #[cfg(feature = "wgpu")]
+            Place::Wgpu(_) => Some("wgpu"),
+            #[cfg(feature = "cuda")]
+            Place::Cuda(_) => Some("cuda"),
+        }
+    }
+
     /// The elements, if they are in wgpu buffers.
     #[cfg(feature = "wgpu")]
     pub(crate) fn buffers(&self) -> Option<Blocks<'a, BufferBlock<'a>>> {
