@@ -4,6 +4,7 @@
 // infinities are handled by their bits, so no compiler option may assume that they don't exist; where bits
 // must agree, fmaf is written out (-fmad=false). 64-bit offsets everywhere.
 #pragma once
+#include "half.cuh"
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -17,6 +18,10 @@ const u32 SIGN = 0x80000000u;
 const u32 MAGNITUDE = 0x7fffffffu;
 const u32 INFINITY_BITS = 0x7f800000u;
 const u32 NAN_BITS = 0x7fc00000u;
+
+// Marks beside partial sums of distances.
+const u32 ROW_IS_BAD = 1;
+const u32 RESULT_IS_BAD = 2;
 
 // Rows' classes, as src/plan.rs has them.
 const double CLASS_FINITE = 0.0;
