@@ -1,6 +1,9 @@
 // What the host tells the kernels of pairwise.cu.
 #pragma once
 
+// No weights.
+const u32 NO_WEIGHTS = 0xffffffffu;
+
 struct Pairwise {
     // Entry (i, j), i <= j, at partials[(blockIdx.y * blocks + block) * entries + j * (j + 1) / 2 + i], where
     // blocks = gridDim.x / pairs, block = blockIdx.x / pairs and entries = points * (points + 1) / 2.
@@ -16,9 +19,9 @@ struct Pairwise {
     u32 origin;
     // Element type of the given vectors.
     u32 anchor_type;
-    // `pairwise` only. A slot of n weights in x.arena (rows of weight 0 are not read), or 0xffffffff.
+    // `pairwise` only. A slot of n weights in x.arena (rows of weight 0 are not read), or NO_WEIGHTS.
     u32 weights;
-    // `pairwise` only: g (g + 1) / 2 for g groups of 64 points, the pairs of groups. Else 1.
+    // `pairwise` with more than 128 points: the pairs of groups of 64, g (g + 1) / 2 for g groups. Else 1.
     u32 pairs;
     // points = x.n + origin + given.
     u32 points;
