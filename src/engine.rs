@@ -91,7 +91,11 @@ impl Engine {
         if let Some(other) = { others }.find(|backend| *backend != own) {
             let expected = format!(
                 "a matrix and an output in the host's memory{}, for {}",
-                if self.device.is_host() { "" } else { " or the device's" },
+                if self.device.is_host() {
+                    ""
+                } else {
+                    " or the device's"
+                },
                 self.device
             );
             return Err(Error::shape(OP, expected, format!("one in {other} memory")));

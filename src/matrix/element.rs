@@ -67,7 +67,15 @@ mod sealed {
     pub trait Sealed: Sized {
         fn data<'a>(blocks: Blocks<'a, Block<'a, Self>>) -> Data<'a>;
     }
-    pub trait SealedOutput: Sized {
+    #[cfg(feature = "cuda")]
+    pub use cudarc::driver::DeviceRepr;
+    /// What cudarc asks of elements, which nobody asks without it.
+    #[cfg(not(feature = "cuda"))]
+    pub trait DeviceRepr {}
+    #[cfg(not(feature = "cuda"))]
+    impl<T> DeviceRepr for T {}
+
+    pub trait SealedOutput: Sized + DeviceRepr {
         fn output<'a>(slices: Vec<&'a mut [Self]>) -> OutputData<'a>;
     }
 

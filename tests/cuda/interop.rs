@@ -1,6 +1,5 @@
 //! Matrices and results in the caller's memory, on the caller's stream.
 
-use byzagg::cudarc::driver::DeviceRepr;
 use byzagg::{
     Cuda, DType, DeviceBlock, DevicePlace, DevicePlaceMut, Matrix, Options, Output, OutputElement,
     Rule, Shape,
@@ -14,13 +13,7 @@ const D: usize = 2301;
 
 /// Runs a rule on a matrix on the device, to a place at odd elements of a slice, and compares.
 #[track_caller]
-fn check<T: OutputElement + DeviceRepr>(
-    gpu: &Cuda,
-    what: &str,
-    rule: &str,
-    x: &[f32],
-    matrix: Matrix<'_>,
-) {
+fn check<T: OutputElement>(gpu: &Cuda, what: &str, rule: &str, x: &[f32], matrix: Matrix<'_>) {
     let (n, d) = (N, x.len() / N);
     let shape = Shape::new(n, d);
     let mut prepared = prepare(gpu, rule, &shape, T::DTYPE, false);
@@ -44,7 +37,7 @@ fn check<T: OutputElement + DeviceRepr>(
     }
 }
 
-fn views<T: OutputElement + DeviceRepr>() {
+fn views<T: OutputElement>() {
     let Some(gpu) = callers() else { return };
     let (x, stream) = (lattice(N, D), gpu.stream());
     let size = T::DTYPE.size() as u64;

@@ -26,19 +26,13 @@ pub fn prepare(gpu: &Cuda, rule: &str, shape: &Shape, dtype: DType, weighted: bo
 }
 
 /// Elements on the device.
-pub fn upload<T: OutputElement + byzagg::cudarc::driver::DeviceRepr>(
-    stream: &Arc<CudaStream>,
-    values: &[f32],
-) -> CudaSlice<T> {
+pub fn upload<T: OutputElement>(stream: &Arc<CudaStream>, values: &[f32]) -> CudaSlice<T> {
     let values: Vec<T> = values.iter().map(|v| T::from_f32(*v)).collect();
     stream.clone_htod(&values).expect("memory")
 }
 
 /// What a slice holds.
-pub fn read<T: OutputElement + byzagg::cudarc::driver::DeviceRepr>(
-    stream: &Arc<CudaStream>,
-    slice: &CudaSlice<T>,
-) -> Vec<f32> {
+pub fn read<T: OutputElement>(stream: &Arc<CudaStream>, slice: &CudaSlice<T>) -> Vec<f32> {
     let mut values = vec![T::from_f32(0.0); slice.len()];
     stream.memcpy_dtoh(slice, &mut values).expect("it is read");
     stream.synchronize().expect("it is done");
@@ -59,7 +53,7 @@ pub struct Padded<T> {
     d: usize,
 }
 
-impl<T: OutputElement + byzagg::cudarc::driver::DeviceRepr> Padded<T> {
+impl<T: OutputElement> Padded<T> {
     pub fn new(gpu: &Cuda, x: &[f32], n: usize, first: usize, gap: usize) -> Self {
         let d = x.len() / n;
         // What lies between is hostile.

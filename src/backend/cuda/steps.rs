@@ -182,7 +182,8 @@ pub(super) fn statistic(
         (0, _, _) => ("any", "any_measured"),
         (_, Some(_), _) => ("weighted", "weighted_measured"),
         (_, None, Form::Median(_)) => ("median", "median_measured"),
-        (_, None, _) => ("sorted", "sorted_measured"),
+        (_, None, Form::Trimmed(_)) => ("trimmed", "trimmed_measured"),
+        (_, None, Form::Around { .. }) => ("around", "around_measured"),
     };
     let threads = if bucket == 0 { ANY_THREADS } else { THREADS };
     let tile = 4 * rows * ANY_COLUMNS + if weights.is_some() { 4 * rows } else { 0 };

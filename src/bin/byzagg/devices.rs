@@ -29,6 +29,11 @@ pub fn run() -> Outcome {
                 text.push_str(&format!("{:INDENT$}{}\n", "", one_line(&line)));
             }
         }
+        #[cfg(feature = "cuda")]
+        if let Ok(Device::Cuda(device)) = &candidate.device {
+            let memory = crate::units::bytes(device.memory()? as u64);
+            text.push_str(&format!("{:INDENT$}{memory} of memory\n", ""));
+        }
     }
     print(&text)
 }

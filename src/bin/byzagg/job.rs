@@ -24,7 +24,7 @@ pub struct Source {
     #[arg(long, value_name = "W.npy")]
     pub weights: Option<PathBuf>,
 
-    /// auto, cpu or wgpu[:i]; `byzagg devices` lists them
+    /// auto, cpu, cuda[:i] or wgpu[:i]; `byzagg devices` lists them
     #[arg(long, default_value = "auto")]
     pub device: String,
 

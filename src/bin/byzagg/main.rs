@@ -14,7 +14,7 @@ mod npy;
 mod plot;
 mod report;
 mod rules;
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod units;
 
 use std::io::{self, Write};

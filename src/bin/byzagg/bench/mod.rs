@@ -1,6 +1,8 @@
 //! `byzagg bench`: rules against a copy of memory and a column mean, measured in the same rounds.
 
 mod copy;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod gaussian;
 #[cfg(feature = "wgpu")]
 mod gpu;
@@ -70,7 +72,7 @@ pub struct Arguments {
     #[arg(long, default_value = "f32", value_parser = ["f32", "bf16", "f16"])]
     dtype: String,
 
-    /// auto, cpu or wgpu[:i]; `byzagg devices` lists them
+    /// auto, cpu, cuda[:i] or wgpu[:i]; `byzagg devices` lists them
     #[arg(long, default_value = "auto")]
     device: String,
 

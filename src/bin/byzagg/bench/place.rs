@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use byzagg::{Block, Device, Matrix, Output, OutputElement, Prepared};
 
+#[cfg(feature = "cuda")]
+use super::cuda;
 #[cfg(feature = "wgpu")]
 use super::gpu;
 use super::{copy, machine};
@@ -43,6 +45,9 @@ pub fn copy_buffer(device: &Device) -> usize {
     match device {
         #[cfg(feature = "wgpu")]
         Device::Wgpu(device) => bytes.min(gpu::largest(device)),
+        // Larger than the GPU's cache, and large enough that a launch costs nothing.
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => bytes.max(4 * cuda::cache(device).unwrap_or(0)),
         _ => bytes,
     }
 }
@@ -52,6 +57,8 @@ pub enum Memory {
     Host(copy::Copy),
     #[cfg(feature = "wgpu")]
     Gpu(gpu::Gpu),
+    #[cfg(feature = "cuda")]
+    Nvidia(cuda::Nvidia),
 }
 
 impl Memory {
@@ -67,6 +74,8 @@ impl Memory {
             }
             #[cfg(feature = "wgpu")]
             Device::Wgpu(device) => Ok(Memory::Gpu(gpu::Gpu::new(device, bytes)?)),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => Ok(Memory::Nvidia(cuda::Nvidia::new(device, bytes)?)),
             other => Err(Failure::new(format!("measuring {other} is not possible"))),
         }
     }
@@ -80,6 +89,8 @@ impl Memory {
             }),
             #[cfg(feature = "wgpu")]
             Memory::Gpu(gpu) => gpu.copy(),
+            #[cfg(feature = "cuda")]
+            Memory::Nvidia(gpu) => gpu.copy(),
         }
     }
 
@@ -89,6 +100,8 @@ impl Memory {
             Memory::Host(copy) => copy.bytes(),
             #[cfg(feature = "wgpu")]
             Memory::Gpu(gpu) => gpu.copied_bytes(),
+            #[cfg(feature = "cuda")]
+            Memory::Nvidia(gpu) => gpu.copied_bytes(),
         }
     }
 
@@ -99,6 +112,9 @@ impl Memory {
             Memory::Host(_) => Ok(()),
             #[cfg(feature = "wgpu")]
             Memory::Gpu(gpu) => gpu.check(what, bytes),
+            // Its memory is one, and says itself when it is full.
+            #[cfg(feature = "cuda")]
+            Memory::Nvidia(_) => Ok(()),
         }
     }
 
@@ -111,6 +127,8 @@ impl Memory {
             }
             #[cfg(feature = "wgpu")]
             Memory::Gpu(gpu) => Box::new(gpu.hold(x, n, d)?),
+            #[cfg(feature = "cuda")]
+            Memory::Nvidia(gpu) => Box::new(gpu.hold(&x, n, d)?),
         })
     }
 }
