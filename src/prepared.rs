@@ -54,7 +54,7 @@ impl<'a> Run<'a> {
         Run::default()
     }
 
-    /// One weight per worker: finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
+    /// One weight per worker (per selected row, in their order): finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
     /// used as they are, others are scaled and rounded to that total.
     pub fn weights(self, weights: &'a [f64]) -> Self {
         Run {
@@ -84,6 +84,8 @@ pub struct Prepared {
     integers: Vec<f64>,
     trace: Trace,
     report: bool,
+    /// The rows of the last run's matrix, if they were selected.
+    selected: Vec<usize>,
 }
 
 impl Rule {
@@ -132,6 +134,7 @@ impl Rule {
             integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
             trace: plan.trace,
             report: options.report,
+            selected: Vec::with_capacity(if options.report { shape.n() } else { 0 }),
         })
     }
 }
@@ -163,7 +166,9 @@ impl Prepared {
         let (x, mut output) = (x.into(), output.into());
         self.engine.check(&x, &output)?;
         self.take_weights(run.weights)?;
-        self.engine.run(&x, &mut output, run.step)
+        self.engine.run(&x, &mut output, run.step)?;
+        self.note_rows(&x);
+        Ok(())
     }
 
     /// Appends a run to the caller's encoder: the matrix and the output are in wgpu buffers, nothing waits,
@@ -186,7 +191,17 @@ impl Prepared {
         let (x, mut output) = (x.into(), output.into());
         self.engine.check(&x, &output)?;
         self.take_weights(run.weights)?;
-        self.engine.encode(encoder, &x, &mut output, run.step)
+        self.engine.encode(encoder, &x, &mut output, run.step)?;
+        self.note_rows(&x);
+        Ok(())
+    }
+
+    /// Keeps what a report names workers by.
+    fn note_rows(&mut self, x: &Matrix<'_>) {
+        self.selected.clear();
+        if self.report {
+            self.selected.extend(x.selected().unwrap_or_default());
+        }
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
@@ -224,7 +239,9 @@ impl Prepared {
 
     /// Bytes that the workspace holds.
     pub fn workspace_bytes(&self) -> usize {
-        self.engine.bytes() + size_of_val(&self.integers[..])
+        self.engine.bytes()
+            + size_of_val(&self.integers[..])
+            + self.selected.capacity() * size_of::<usize>()
     }
 
     /// How often a run waits for the device in the middle, because a part of the rule runs on the host:
@@ -259,10 +276,14 @@ impl Prepared {
             let expected = "a rule prepared with Options::report that has run";
             return Err(Error::shape("report", expected, got));
         }
-        let n = self.shape().n();
+        let all: Vec<usize> = (0..self.shape().n()).collect();
+        let rows = match &self.selected[..] {
+            [] => &all,
+            selected => selected,
+        };
         let weights = self.weights.map(|_| &self.integers[..]);
         let arena = self.engine.arena()?;
-        let of = |p| report::of(&self.trace, arena.problem(p), n, weights);
+        let of = |p| report::of(&self.trace, arena.problem(p), rows, weights);
         Ok((0..self.shape().problems()).map(of).collect())
     }
 }

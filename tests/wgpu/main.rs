@@ -14,5 +14,6 @@ mod encode;
 mod failure;
 mod interop;
 mod limits;
+mod selection;
 mod sizes;
 mod support;

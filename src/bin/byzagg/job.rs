@@ -12,6 +12,7 @@ use half::f16;
 use crate::failure::{Failure, Outcome};
 use crate::file::Destination;
 use crate::npy::Npy;
+use crate::rows::Rows;
 use crate::say;
 
 #[derive(Args)]
@@ -20,7 +21,12 @@ pub struct Source {
     #[arg(long, value_name = "EXPR")]
     pub rule: String,
 
-    /// One weight per row: a .npy vector of n finite numbers ≥ 0
+    /// Only these rows take part, as in 0,3,5-9, each once. They keep their numbers in reports; EXPR
+    /// counts them from 0 in this order (pivot=)
+    #[arg(long, value_name = "LIST", value_parser = Rows::parse, allow_hyphen_values = true)]
+    pub rows: Option<Rows>,
+
+    /// One weight per row of INPUT: a .npy vector of n finite numbers ≥ 0
     #[arg(long, value_name = "W.npy")]
     pub weights: Option<PathBuf>,
 
@@ -89,17 +95,28 @@ impl Source {
                 "expected at least one row and one column, got {n} × {d}"
             )));
         }
-        rule.check(n, self.weights.is_some())?;
-        let weights = match &self.weights {
-            Some(path) => Some(read_weights(path, n)?),
+        let rows = match &self.rows {
+            Some(rows) => Some(rows.of(n)?),
             None => None,
         };
+        let all = n;
+        let n = rows.as_ref().map_or(all, Vec::len);
+        rule.check(n, self.weights.is_some())?;
+        let mut weights = match &self.weights {
+            Some(path) => Some(read_weights(path, all)?),
+            None => None,
+        };
+        if let (Some(weights), Some(rows)) = (&mut weights, &rows) {
+            *weights = rows.iter().map(|&row| weights[row]).collect();
+        }
         Ok(Job {
             source: self,
             rule,
             device,
             input,
             dtype,
+            all,
+            rows,
             n,
             d,
             weights,
@@ -127,8 +144,14 @@ pub struct Job<'a> {
     pub device: Device,
     pub input: Npy,
     pub dtype: DType,
+    /// Rows of the file.
+    pub all: usize,
+    /// Those that take part, if not all.
+    pub rows: Option<Vec<usize>>,
+    /// How many take part.
     pub n: usize,
     pub d: usize,
+    /// A weight for each of these.
     pub weights: Option<Vec<f64>>,
 }
 
@@ -180,10 +203,14 @@ impl Job<'_> {
         let (n, d) = (self.n, self.d);
         let elements = self.input.elements::<T>();
         let block = if self.input.is_fortran() {
-            Block::strided(elements, n, d, 1, n)?
+            Block::strided(elements, self.all, d, 1, self.all)?
         } else {
-            Block::new(elements, n, d)?
+            Block::new(elements, self.all, d)?
         };
+        let mut matrix = Matrix::from(block);
+        if let Some(rows) = &self.rows {
+            matrix = matrix.select(rows)?;
+        }
         let options = Options::new()
             .weighted(self.weights.is_some())
             .report(report)
@@ -204,7 +231,7 @@ impl Job<'_> {
             run = run.weights(weights);
         }
         let start = Instant::now();
-        prepared.run_with(Matrix::from(block), &mut result, &run)?;
+        prepared.run_with(matrix, &mut result, &run)?;
         let seconds = start.elapsed().as_secs_f64();
         self.input.check_unchanged()?;
         Ok(Done {
@@ -213,6 +240,15 @@ impl Job<'_> {
             prepare_seconds,
             seconds,
         })
+    }
+
+    /// The rule and the size of what it was applied to.
+    pub fn summary(&self) -> String {
+        let size = format!("{} × {} {}", self.n, self.d, self.dtype);
+        match self.rows {
+            None => format!("{} of {size}", self.rule),
+            Some(_) => format!("{} of {size} (of {} rows)", self.rule, self.all),
+        }
     }
 
     /// What a person should know about how the input was read, on stderr.
