@@ -12,3 +12,4 @@ mod gpu;
 mod harness;
 mod listings;
 mod refusals;
+mod rows;
