@@ -1,7 +1,8 @@
 //! Prepare once, run many times.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Operands};
 use crate::geometry::weights;
+use crate::matrix::Anchor;
 use crate::plan::Slot;
 use crate::report::{self, Report};
 use crate::rule::{Rule, Trace};
@@ -46,6 +47,7 @@ impl Options {
 pub struct Run<'a> {
     weights: Option<&'a [f64]>,
     step: u64,
+    start: Option<Anchor<'a>>,
 }
 
 impl<'a> Run<'a> {
@@ -66,6 +68,37 @@ impl<'a> Run<'a> {
     /// The number of the training step, which bucketing's permutation depends on.
     pub fn step(self, step: u64) -> Self {
         Run { step, ..self }
+    }
+
+    /// The vector that the rule starts from, for rules that need one (`cc(start=given)`): a matrix of one
+    /// row, in the blocks of the shape, with elements of the output's type, on the host or on the device.
+    ///
+    /// ```
+    /// use byzagg::{DType, Device, Matrix, Rule, Run, Shape};
+    ///
+    /// let x = [3.0f32, 0.0, /**/ 3.0, 0.0, /**/ -100.0, 0.0];
+    /// let momentum = [2.5f32, 0.0];
+    /// let rule: Rule = "cc(tau=1,start=given)".parse()?;
+    /// let mut aggregator = rule.prepare(&Device::cpu(), &Shape::new(3, 2), DType::F32)?;
+    /// let mut out = [0.0f32; 2];
+    /// let run = Run::new().start(Matrix::new(&momentum, 1, 2)?);
+    /// aggregator.run_with(Matrix::new(&x, 3, 2)?, &mut out[..], &run)?;
+    /// assert!((out[0] - 2.5).abs() < 1e-6); // two halves of a step forward, one step back
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    pub fn start(self, vector: impl Into<Matrix<'a>>) -> Self {
+        Run {
+            start: Some(Anchor::Vector(vector.into())),
+            ..self
+        }
+    }
+
+    /// The rule starts from what the output holds: state that is updated in place.
+    pub fn start_from_output(self) -> Self {
+        Run {
+            start: Some(Anchor::Output),
+            ..self
+        }
     }
 }
 
@@ -156,7 +189,7 @@ impl Prepared {
     /// [`run`](Prepared::run) with weights, or at a step.
     ///
     /// # Errors
-    /// As [`run`](Prepared::run); also when the weights are unusable.
+    /// As [`run`](Prepared::run); also when the weights are unusable, or a start is missing or not needed.
     pub fn run_with<'a, 'b>(
         &mut self,
         x: impl Into<Matrix<'a>>,
@@ -164,9 +197,8 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
-        self.take_weights(run.weights)?;
-        self.engine.run(&x, &mut output, run.step)?;
+        let operands = self.operands(&x, &mut output, run)?;
+        self.engine.run(operands)?;
         self.note_rows(&x);
         Ok(())
     }
@@ -189,11 +221,28 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
-        self.take_weights(run.weights)?;
-        self.engine.encode(encoder, &x, &mut output, run.step)?;
+        let operands = self.operands(&x, &mut output, run)?;
+        self.engine.encode(encoder, operands)?;
         self.note_rows(&x);
         Ok(())
+    }
+
+    /// Checks what a run is given, and takes its weights.
+    fn operands<'r, 'x, 'o>(
+        &mut self,
+        x: &'r Matrix<'x>,
+        output: &'r mut Output<'o>,
+        run: &Run<'r>,
+    ) -> Result<Operands<'r, 'x, 'o>> {
+        let operands = Operands {
+            x,
+            anchor: run.start,
+            output,
+            number: run.step,
+        };
+        self.engine.check(&operands)?;
+        self.take_weights(run.weights)?;
+        Ok(operands)
     }
 
     /// Keeps what a report names workers by.

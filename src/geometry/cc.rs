@@ -1,16 +1,18 @@
 //! Centered clipping, on coefficients.
 
 use super::view::Geometry;
+use crate::plan::CLASS_FINITE;
 
 /// Room that [`centered`] needs: the point, `G c`, the distances.
 pub(crate) fn scratch(points: usize) -> usize {
     3 * points
 }
 
-/// Coefficients of v after steps `v ← v + (1/S) Σ w_i s_i (x_i − v)` from v = 0, with
-/// `s_i = min(1, τ/‖x_i − v‖)`; what they miss to 1 is the origin's share. Needs the origin.
+/// Coefficients of v after steps `v ← v + (1/S) Σ w_i s_i (x_i − v)`, with
+/// `s_i = min(1, τ/‖x_i − v‖)`, from v = 0, or from the given vector, which then has the last
+/// coefficient; what they miss to 1 is the origin's share. Needs the origin.
 ///
-/// S is the weight of all rows, but those that are not usable do not pull; NaN when none is.
+/// A given vector that is not finite, or too far from the rows to measure, counts as zero. S is the weight of all rows, but those that are not usable do not pull; NaN when none is.
 pub(crate) fn centered(
     geometry: &Geometry<'_>,
     weights: Option<&[f64]>,
@@ -30,7 +32,9 @@ pub(crate) fn centered(
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
     let total: f64 = (0..n).map(weight).sum();
     v.fill(0.0);
-    v[n] = 1.0;
+    let given = geometry.given();
+    let start = given.filter(|&start| geometry.class[start] == CLASS_FINITE);
+    v[start.unwrap_or(n)] = 1.0;
     for _ in 0..iterations {
         geometry.distances_to(v, product, squares);
         // What each row gets replaces its distance.
@@ -50,7 +54,10 @@ pub(crate) fn centered(
             .zip(&*squares)
             .for_each(|(c, share)| *c += share);
     }
-    out.copy_from_slice(&v[..n]);
+    out[..n].copy_from_slice(&v[..n]);
+    if let Some(given) = given {
+        out[n] = v[given];
+    }
 }
 
 #[cfg(test)]

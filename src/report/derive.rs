@@ -1,5 +1,6 @@
 //! From the slots that a run left behind to a report.
 
+use super::reason::Short;
 use super::{Measure, Reason, Report, Row, Spread, Threshold, Worker};
 use crate::geometry::{GeometrySlot, MAX_ITERATIONS, nearer, usable};
 use crate::plan::{CLASS_BAD, CLASS_FAR, CLASS_FINITE, Slot};
@@ -114,6 +115,16 @@ fn notes(trace: &Trace, region: &[f64], workers: &[Worker], astray: bool) -> Vec
         notes.push(format!(
             "row {pivot}, the pivot, is not finite: the first rows that are were kept"
         ));
+    }
+    if let Some(class) = trace.start
+        && region[class] != CLASS_FINITE
+    {
+        notes.push("the start is not finite or too far from the rows: it counted as zero".into());
+    } else if let Some(share) = trace.share_of_start
+        && !region[share].is_nan()
+    {
+        let share = Short(region[share]);
+        notes.push(format!("the start has coefficient {share} in the result"));
     }
     if let Some([iterations, capped]) = get(trace.iterations) {
         notes.push(format!("{iterations} iterations"));
