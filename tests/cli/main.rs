@@ -13,3 +13,4 @@ mod harness;
 mod listings;
 mod refusals;
 mod rows;
+mod start;

@@ -16,4 +16,5 @@ mod interop;
 mod limits;
 mod selection;
 mod sizes;
+mod start;
 mod support;

@@ -12,7 +12,7 @@ use crate::{npy, print};
 
 const REPORT_HELP: &str = "\
 The report is one JSON object: rule, input, output, rows (those of --rows, else null), weights (of \
-the rows that took part), step, device (name, backend, threads, \
+the rows that took part), start, step, device (name, backend, threads, \
 instructions, dispatches, host_syncs), prepare_seconds, seconds, bytes_moved, workspace_bytes, the \
 lists of workers that were kept, cut and not_finite, threshold (what workers were ranked by, how many \
 were kept, the last value kept and the first cut), distances_to (what distances are measured to), \
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     ))
 }
 
-fn ran<'a>(arguments: &Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<'a> {
+fn ran<'a>(arguments: &'a Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<'a> {
     report::Ran {
         input: report::Input {
             path: arguments.source.input.display().to_string(),
@@ -90,6 +90,7 @@ fn ran<'a>(arguments: &Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<
         },
         rows: job.rows.as_deref(),
         weights: job.weights.as_deref(),
+        start: arguments.source.start.as_ref(),
         step: arguments.source.step,
         prepare_seconds: done.prepare_seconds,
         seconds: done.seconds,

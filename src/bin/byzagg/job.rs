@@ -30,6 +30,11 @@ pub struct Source {
     #[arg(long, value_name = "W.npy")]
     pub weights: Option<PathBuf>,
 
+    /// What a rule such as 'cc(start=given)' starts from: a .npy vector of d numbers of the result's type.
+    /// It may be OUTPUT, which is replaced: the last result is the next start
+    #[arg(long, value_name = "V.npy")]
+    pub start: Option<PathBuf>,
+
     /// auto, cpu or wgpu[:i]; `byzagg devices` lists them
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -55,14 +60,18 @@ impl Source {
         let read = [
             ("INPUT", Some(&self.input)),
             ("the weights", self.weights.as_ref()),
+            ("the start", self.start.as_ref()),
         ];
         for (at, (writing, destination)) in written.iter().enumerate() {
             let Some(destination) = destination else {
                 continue;
             };
             for (reading, path) in read {
+                // A result may take its start's place.
+                let state = (*writing, reading) == ("OUTPUT", "the start");
                 if let Some(path) = path
                     && destination.is(path)
+                    && !state
                 {
                     let reason = format!("{writing} would overwrite {reading}");
                     return Err(Failure::of(path, reason));
@@ -109,8 +118,20 @@ impl Source {
         if let (Some(weights), Some(rows)) = (&mut weights, &rows) {
             *weights = rows.iter().map(|&row| weights[row]).collect();
         }
+        let start = match (&self.start, rule.needs_start()) {
+            (Some(path), true) => Some(open_start(path, d, dtype.output())?),
+            (None, false) => None,
+            (Some(path), false) => {
+                return Err(Failure::of(path, format!("{rule} starts from zero")));
+            }
+            (None, true) => {
+                let reason = format!("{rule}: --start is missing, the vector that it starts from");
+                return Err(Failure::new(reason));
+            }
+        };
         Ok(Job {
             source: self,
+            start,
             rule,
             device,
             input,
@@ -122,6 +143,18 @@ impl Source {
             weights,
         })
     }
+}
+
+/// Opens a vector of d numbers of a type.
+fn open_start(path: &Path, d: usize, dtype: DType) -> Outcome<Npy> {
+    let file = Npy::open(path)?;
+    if file.shape() != [d] || file.dtype()? != dtype {
+        let got = format!("{} of shape {}", file.dtype()?, file.shape_text());
+        return Err(file.refuse(format!(
+            "expected a start of {d} numbers of {dtype}, the result's type, got {got}"
+        )));
+    }
+    Ok(file)
 }
 
 fn read_weights(path: &Path, n: usize) -> Outcome<Vec<f64>> {
@@ -140,6 +173,7 @@ fn read_weights(path: &Path, n: usize) -> Outcome<Vec<f64>> {
 /// A rule and a matrix that fit each other.
 pub struct Job<'a> {
     source: &'a Source,
+    start: Option<Npy>,
     pub rule: Rule,
     pub device: Device,
     pub input: Npy,
@@ -230,10 +264,18 @@ impl Job<'_> {
         if let Some(weights) = &self.weights {
             run = run.weights(weights);
         }
-        let start = Instant::now();
+        if let Some(start) = &self.start {
+            run = run.start(Matrix::new(start.elements::<O>(), 1, d)?);
+        }
+        let clock = Instant::now();
         prepared.run_with(matrix, &mut result, &run)?;
-        let seconds = start.elapsed().as_secs_f64();
-        self.input.check_unchanged()?;
+        let seconds = clock.elapsed().as_secs_f64();
+        for file in [Some(&self.input), self.start.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            file.check_unchanged()?;
+        }
         Ok(Done {
             prepared,
             result: wrap(result),

@@ -1,5 +1,7 @@
 //! The report of `byzagg aggregate` as JSON.
 
+use std::path::PathBuf;
+
 use byzagg::{DType, Device, Prepared, Reason, Report, Row, Threshold, Worker};
 use serde::{Serialize, Serializer};
 
@@ -28,6 +30,8 @@ pub struct Document<'a> {
     /// The rows of the input that took part, if not all.
     rows: Option<&'a [usize]>,
     weights: Option<&'a [f64]>,
+    /// The file that the rule started from.
+    start: Option<String>,
     step: u64,
     device: DeviceUse,
     prepare_seconds: f64,
@@ -107,6 +111,7 @@ pub struct Ran<'a> {
     pub output: Output,
     pub rows: Option<&'a [usize]>,
     pub weights: Option<&'a [f64]>,
+    pub start: Option<&'a PathBuf>,
     pub step: u64,
     pub prepare_seconds: f64,
     pub seconds: f64,
@@ -128,6 +133,7 @@ impl<'a> Document<'a> {
             output: ran.output,
             rows: ran.rows,
             weights: ran.weights,
+            start: ran.start.map(|path| path.display().to_string()),
             step: ran.step,
             device: DeviceUse {
                 name: device.to_string(),

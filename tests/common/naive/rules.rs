@@ -281,7 +281,10 @@ fn centered_clipping(
     for (terms, start) in result.terms.iter_mut().zip(start) {
         *terms += (of_start * start).abs();
     }
-    // The distances from the origin and from the start count too.
+    // The distances from the origin and from the start count too, and the start's to the centre, about
+    // which products are accumulated: mixed rows may be elsewhere.
+    let from_centre = geometry::squared_distance(start, &x.centre).sqrt();
+    result.reach = result.reach.max(from_centre);
     for from in [&zero, start] {
         let distances = usable
             .iter()
