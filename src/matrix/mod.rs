@@ -3,6 +3,7 @@
 //! A [`Block`] is a view of n rows of one layer (or of the whole vector); a [`Matrix`] is one block
 //! or a list of them, the layers of a model. Nothing is copied.
 
+mod anchor;
 #[cfg(feature = "wgpu")]
 mod buffer;
 #[cfg(feature = "cuda")]
@@ -14,6 +15,9 @@ mod select;
 mod shape;
 mod view;
 
+pub use anchor::Anchor;
+#[cfg(feature = "cpu")]
+pub use anchor::{HostAnchor, load};
 #[cfg(feature = "wgpu")]
 pub use buffer::{BufferBlock, BufferOutput, BufferPlace};
 #[cfg(feature = "cuda")]

@@ -79,6 +79,8 @@ pub(super) use for_element;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub block: usize,
+    /// The block's first column, counted over all blocks.
+    pub block_start: usize,
     pub columns: Range<usize>,
 }
 
@@ -95,9 +97,10 @@ impl Span {
     /// Spans of at most so many columns.
     pub fn parts(&self, columns: usize) -> impl Iterator<Item = Span> {
         let Range { start, end } = self.columns;
-        let block = self.block;
+        let (block, block_start) = (self.block, self.block_start);
         (start..end).step_by(columns).map(move |first| Span {
             block,
+            block_start,
             columns: first..(first + columns).min(end),
         })
     }
@@ -115,6 +118,19 @@ pub(super) fn load_part<S: Simd, T: Load>(s: S, from: &[T]) -> S::F {
 #[inline(always)]
 pub(super) fn no_nan<S: Simd>(s: S, x: S::F) -> S::F {
     s.min(x, s.splat(f32::INFINITY))
+}
+
+/// Some columns of the anchor, by what reads the first ones; columns up to a whole line are 0.
+pub(super) fn load_anchor<'a>(
+    lines: &'a mut [Line],
+    span: &Span,
+    read: impl FnOnce(&mut [f32]),
+) -> &'a [Line] {
+    let lines = &mut lines[..span.lines()];
+    let (columns, behind) = bytemuck::cast_slice_mut(lines).split_at_mut(span.width());
+    read(columns);
+    behind.fill(0.0);
+    lines
 }
 
 /// Loads a span as a tile.
