@@ -4,6 +4,7 @@
 // infinities are handled by their bits, so no compiler option may assume that they don't exist; where bits
 // must agree, fmaf is written out (-fmad=false). 64-bit offsets everywhere.
 #pragma once
+#include "half.cuh"
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -17,6 +18,10 @@ const u32 SIGN = 0x80000000u;
 const u32 MAGNITUDE = 0x7fffffffu;
 const u32 INFINITY_BITS = 0x7f800000u;
 const u32 NAN_BITS = 0x7fc00000u;
+
+// Marks beside partial sums of distances.
+const u32 ROW_IS_BAD = 1;
+const u32 RESULT_IS_BAD = 2;
 
 // Rows' classes, as src/plan.rs has them.
 const double CLASS_FINITE = 0.0;
@@ -108,6 +113,14 @@ __device__ __forceinline__ void store(u64 out, u32 dtype, u64 k, float x) {
         ((u16 *)out)[k] = dtype == BF16 ? to_bf16(x) : float_to_half(x);
 }
 
+// ---- Dynamic shared memory ----
+
+#ifdef SHIM_CPU
+#define DYNAMIC_SHARED(name) DYN_SHARED(u32, name)
+#else
+#define DYNAMIC_SHARED(name) extern __shared__ u32 name[]
+#endif
+
 // ---- Where a slab's elements are ----
 
 struct Slab {
@@ -122,8 +135,8 @@ struct Slab {
     u32 out_wide;
 };
 
-// Slab s of the problem that blockIdx.y names. Does not depend on the thread.
-__device__ __forceinline__ Slab slab_of(const Matrix &x, u64 s, u32 element) {
+// The block of the matrix that slab s of this problem is in. Does not depend on the thread.
+__device__ __forceinline__ const Block *block_of(const Matrix &x, u64 s) {
     const Problem problem = x.problems[blockIdx.y];
     const Block *blocks = x.blocks + problem.first_block;
     // The last block that begins at or before s.
@@ -135,7 +148,12 @@ __device__ __forceinline__ Slab slab_of(const Matrix &x, u64 s, u32 element) {
         else
             high = middle;
     }
-    const Block block = blocks[low];
+    return blocks + low;
+}
+
+// Slab s, given its block. `element`: bytes of an element of the caller's rows.
+__device__ __forceinline__ Slab slab_in(const Matrix &x, const Block *from, u64 s, u32 element) {
+    const Block block = *from;
     Slab slab;
     slab.start = (s - block.first_slab) * SLAB;
     u64 left = block.columns - slab.start;
@@ -157,6 +175,14 @@ __device__ __forceinline__ Slab slab_of(const Matrix &x, u64 s, u32 element) {
     }
     return slab;
 }
+
+// Slab s of the problem that blockIdx.y names.
+__device__ __forceinline__ Slab slab_of(const Matrix &x, u64 s, u32 element) {
+    return slab_in(x, block_of(x, s), s, element);
+}
+
+// What has been read from memory is read again when it is needed, and holds no registers until then.
+__device__ __forceinline__ void forget() { asm volatile("" ::: "memory"); }
 
 // The slabs of this CUDA block: [first, last).
 __device__ __forceinline__ void slabs_of(const Matrix &x, u64 &first, u64 &last) {
@@ -192,4 +218,54 @@ __device__ __forceinline__ void load(const Slab &slab, u32 i, u32 k, float beyon
 #pragma unroll
         for (int v = 0; v < V; v++) values[v] = k + v < slab.columns ? to_float(from[v]) : beyond;
     }
+}
+
+// Writes V elements of an f32 result from column k of slab s on: to the workspace if there is a `centre`, and to
+// the output if `write`, rounded to its element type. V is 1, 2 or 4 and k a multiple of V.
+template <int V>
+__device__ __forceinline__ void write_result(const Matrix &x, const Slab &slab, u64 s, u32 k, float *centre, u32 write,
+                                             const float (&values)[V]) {
+    if (centre) {
+        struct alignas(sizeof(float) * V) Vector {
+            float element[V];
+        };
+        Vector vector;
+#pragma unroll
+        for (int v = 0; v < V; v++) vector.element[v] = values[v];
+        // A slab has room for all SLAB elements.
+        *(Vector *)(centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB + k) = vector;
+    }
+    if (!write) return;
+    u64 at = slab.start + k;
+    if (slab.out_wide && k + V <= slab.columns) {
+        if (x.output == F32) {
+            struct alignas(sizeof(float) * V) Vector {
+                float element[V];
+            };
+            Vector vector;
+#pragma unroll
+            for (int v = 0; v < V; v++) vector.element[v] = values[v];
+            *(Vector *)((float *)slab.out + at) = vector;
+        } else {
+            struct alignas(sizeof(u16) * V) Vector {
+                u16 element[V];
+            };
+            Vector vector;
+#pragma unroll
+            for (int v = 0; v < V; v++)
+                vector.element[v] = x.output == BF16 ? to_bf16(values[v]) : float_to_half(values[v]);
+            *(Vector *)((u16 *)slab.out + at) = vector;
+        }
+    } else {
+#pragma unroll
+        for (int v = 0; v < V; v++)
+            if (k + v < slab.columns) store(slab.out, x.output, at + v, values[v]);
+    }
+}
+
+// The sum over a warp, in all of its lanes.
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(~0u, x, step);
+    return x;
 }

@@ -1,0 +1,295 @@
+// Combinations of rows: `combine` (Σ c_i x_i), `mix` (several of them, to the workspace), and `distances` (the rows'
+// squared distances to a result).
+//
+// In: n rows of ELEMENT (float, Bf16 or Half), or rows in the workspace with float; coefficients, f64 in the arena,
+// are rounded to f32. Arithmetic in f32, sums in blocks of 16 rows and of 16 blocks. A thread has four adjacent
+// columns (two in `mix`). A row whose coefficients are all 0 is not read.
+//
+// NaN of either sign counts as +Inf. Only positive infinities give +Inf, only negative ones -Inf, both NaN, and so
+// does a coefficient that is NaN: as IEEE arithmetic has it. CPU twins: src/backend/cpu/combine.rs, mixing.rs, sums.rs.
+//
+// Threads: a multiple of 32, at most 256. No dynamic shared memory.
+#include "combine.cuh"
+
+// Elements of a thread's load.
+const int V = 4;
+
+// V elements of a row from column k of a slab on; behind the last column, 0.
+template <int WIDTH>
+__device__ __forceinline__ void load_clean(const Slab &slab, u32 i, u32 k, float (&values)[WIDTH]) {
+    load<ELEMENT, WIDTH>(slab, i, k, 0.0f, values);
+#pragma unroll
+    for (int v = 0; v < WIDTH; v++) values[v] = clean(values[v]);
+}
+
+// ---- combine ----
+
+// Rows of a list in shared memory. More rows are taken list by list.
+const u32 LISTED = 2048;
+
+struct List {
+    float coefficients[LISTED];
+    u32 rows[LISTED];
+    u32 count;
+};
+
+// The rows of [first, last) that have a coefficient, in order.
+__device__ __forceinline__ void list_rows(const double *coefficients, u32 first, u32 last, List &list) {
+    __syncthreads();
+    for (u32 i = first + threadIdx.x; i < last; i += blockDim.x) list.coefficients[i - first] = (float)coefficients[i];
+    __syncthreads();
+    if (threadIdx.x < 32) {
+        u32 count = 0;
+        for (u32 start = first; start < last; start += 32) {
+            u32 i = start + threadIdx.x;
+            float c = i < last ? list.coefficients[i - first] : 0.0f;
+            // Nobody writes before all have read.
+            u32 some = __ballot_sync(~0u, c != 0.0f);
+            u32 at = count + __popc(some & ((1u << threadIdx.x) - 1));
+            if (c != 0.0f) {
+                list.coefficients[at] = c;
+                list.rows[at] = i;
+            }
+            count += __popc(some);
+            __syncwarp();
+        }
+        if (threadIdx.x == 0) list.count = count;
+    }
+    __syncthreads();
+}
+
+// Adds Σ c_i x_i over the list to `total`, V columns from k on.
+__device__ __forceinline__ void add_rows(const Slab &slab, const List &list, u32 k, float (&total)[V]) {
+    float blocks[V] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (u32 block = 0; block < list.count; block += 16) {
+        float sum[V] = {0.0f, 0.0f, 0.0f, 0.0f};
+        u32 end = min(block + 16, list.count);
+#pragma unroll 4
+        for (u32 j = block; j < end; j++) {
+            float values[V], c = list.coefficients[j];
+            load_clean(slab, list.rows[j], k, values);
+#pragma unroll
+            for (int v = 0; v < V; v++) sum[v] = fmaf(c, values[v], sum[v]);
+        }
+        bool flush = (block / 16) % 16 == 15;
+#pragma unroll
+        for (int v = 0; v < V; v++) {
+            blocks[v] += sum[v];
+            if (flush) {
+                total[v] += blocks[v];
+                blocks[v] = 0.0f;
+            }
+        }
+    }
+#pragma unroll
+    for (int v = 0; v < V; v++) total[v] += blocks[v];
+}
+
+// Σ c_i x_i over the rows whose coefficient is not 0. Moves those rows once, and the result.
+extern "C" __global__ void __launch_bounds__(256) combine(const Matrix x, const Combine c) {
+    __shared__ List list;
+    const double *coefficients = region_of(x) + c.coefficients;
+    if (x.n <= LISTED) list_rows(coefficients, 0, x.n, list);
+    u64 s, last;
+    for (slabs_of(x, s, last); s < last; s++) {
+        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+        // As many rounds for every thread: lists are made by all.
+        for (u32 first = 0; first < slab.columns; first += blockDim.x * V) {
+            u32 k = first + threadIdx.x * V;
+            float total[V] = {0.0f, 0.0f, 0.0f, 0.0f};
+            for (u32 row = 0; row < x.n; row += LISTED) {
+                if (x.n > LISTED) list_rows(coefficients, row, min(row + LISTED, x.n), list);
+                if (k < slab.columns) add_rows(slab, list, k, total);
+            }
+            if (k < slab.columns) write_result<V>(x, slab, s, k, c.centre, c.write, total);
+        }
+    }
+}
+
+// ---- mix ----
+
+// Rows of X whose coefficients are in shared memory at a time.
+const u32 MIXED_AT_ONCE = 128;
+const int MIX_V = 2;
+
+struct Coefficients {
+    // For each row of X those of the tile's mixed rows, side by side.
+    alignas(16) float of[MIXED_AT_ONCE][MIXED_ROWS];
+    u32 used[MIXED_AT_ONCE];
+};
+
+__device__ __forceinline__ void load_coefficients(const Matrix &x, const Mix &c, u32 tile, u32 first, Coefficients &shared) {
+    const double *mixing = region_of(x) + c.mixing;
+    u32 count = min(x.n - first, MIXED_AT_ONCE);
+    __syncthreads();
+    for (u32 at = threadIdx.x; at < count * MIXED_ROWS; at += blockDim.x) {
+        u32 i = tile + at / count, j = at % count;
+        shared.of[j][at / count] = i < c.rows ? (float)mixing[(u64)i * x.n + first + j] : 0.0f;
+    }
+    __syncthreads();
+    for (u32 j = threadIdx.x; j < count; j += blockDim.x) {
+        bool used = false;
+        for (u32 r = 0; r < MIXED_ROWS; r++) used = used || shared.of[j][r] != 0.0f;
+        shared.used[j] = used;
+    }
+    __syncthreads();
+}
+
+// Mixed rows, Y = M X, to the workspace as f32. A thread has MIXED_ROWS rows (blockIdx.z says which) of two columns, so
+// that an element is loaded once for them. Moves X once for every MIXED_ROWS mixed rows (from the second time on it
+// may be in the cache), and Y.
+extern "C" __global__ void __launch_bounds__(256) mix(const Matrix x, const Mix c) {
+    __shared__ Coefficients shared;
+    const u32 tile = blockIdx.z * MIXED_ROWS;
+    const u64 slabs = x.end - x.begin;
+    if (x.n <= MIXED_AT_ONCE) load_coefficients(x, c, tile, 0, shared);
+    u64 s, last;
+    for (slabs_of(x, s, last); s < last; s++) {
+        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+        for (u32 start = 0; start < slab.columns; start += blockDim.x * MIX_V) {
+            u32 k = start + threadIdx.x * MIX_V;
+            float total[MIXED_ROWS][MIX_V];
+#pragma unroll
+            for (int r = 0; r < MIXED_ROWS; r++) total[r][0] = total[r][1] = 0.0f;
+            for (u32 first = 0; first < x.n; first += MIXED_AT_ONCE) {
+                if (x.n > MIXED_AT_ONCE) load_coefficients(x, c, tile, first, shared);
+                u32 count = min(x.n - first, MIXED_AT_ONCE);
+                if (k >= slab.columns) continue;
+                for (u32 block = 0; block < count; block += 16) {
+                    float sum[MIXED_ROWS][MIX_V];
+#pragma unroll
+                    for (int r = 0; r < MIXED_ROWS; r++) sum[r][0] = sum[r][1] = 0.0f;
+                    u32 end = min(block + 16, count);
+#pragma unroll 2
+                    for (u32 j = block; j < end; j++) {
+                        if (!shared.used[j]) continue;
+                        float values[MIX_V];
+                        load_clean(slab, first + j, k, values);
+                        if (finite(values[0]) && finite(values[1])) {
+#pragma unroll
+                            for (int r = 0; r < MIXED_ROWS; r++) {
+                                sum[r][0] = fmaf(shared.of[j][r], values[0], sum[r][0]);
+                                sum[r][1] = fmaf(shared.of[j][r], values[1], sum[r][1]);
+                            }
+                        } else {
+                            // 0 times an infinity is nothing.
+#pragma unroll
+                            for (int r = 0; r < MIXED_ROWS; r++) {
+                                float one = shared.of[j][r];
+                                sum[r][0] = one != 0.0f ? fmaf(one, values[0], sum[r][0]) : sum[r][0];
+                                sum[r][1] = one != 0.0f ? fmaf(one, values[1], sum[r][1]) : sum[r][1];
+                            }
+                        }
+                    }
+#pragma unroll
+                    for (int r = 0; r < MIXED_ROWS; r++) {
+                        total[r][0] += sum[r][0];
+                        total[r][1] += sum[r][1];
+                    }
+                }
+            }
+            if (k >= slab.columns) continue;
+#pragma unroll
+            for (int r = 0; r < MIXED_ROWS; r++) {
+                u32 i = tile + r;
+                if (i >= c.rows) continue;
+                struct alignas(8) Pair {
+                    float element[MIX_V];
+                };
+                u64 at = ((u64)blockIdx.y * c.rows + i) * slabs + (s - x.begin);
+                // A slab has room for all SLAB elements.
+                *(Pair *)(c.out + at * SLAB + k) = Pair{{total[r][0], total[r][1]}};
+            }
+        }
+    }
+}
+
+// ---- distances ----
+
+// Rows that a thread measures together, so that the result is loaded once for them.
+const u32 MEASURED_ROWS = 8;
+
+struct Measured {
+    float warps[8][MEASURED_ROWS];
+    u32 bad[MEASURED_ROWS];
+    u32 far[MEASURED_ROWS];
+    u32 result;
+};
+
+// Partial sums of the rows' squared distances to a result, and marks. Moves X once; the result comes from the cache
+// after the first MEASURED_ROWS rows.
+extern "C" __global__ void __launch_bounds__(256) distances(const Matrix x, const Distances c) {
+    __shared__ Measured shared;
+    const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const u64 partial = ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n;
+    const double *weights = c.weights == ~(u64)0 ? (const double *)0 : region_of(x) + c.weights;
+    if (threadIdx.x == 0) shared.result = 0;
+    for (u32 start = 0; start < x.n; start += MEASURED_ROWS) {
+        // A row beyond the last is the last once more.
+        u32 rows[MEASURED_ROWS];
+        bool reads[MEASURED_ROWS];
+        float sums[MEASURED_ROWS];
+        u32 bad = 0, far = 0;
+        bool defined = true;
+#pragma unroll
+        for (int r = 0; r < MEASURED_ROWS; r++) {
+            rows[r] = min(start + r, x.n - 1);
+            reads[r] = !weights || weights[rows[r]] != 0.0;
+            sums[r] = 0.0f;
+        }
+        u64 s, last;
+        for (slabs_of(x, s, last); s < last; s++) {
+            const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+            const float *centre = c.centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB;
+            for (u32 k = threadIdx.x * V; k < slab.columns; k += blockDim.x * V) {
+                float result[V];
+#pragma unroll
+                for (int v = 0; v < V; v++) {
+                    result[v] = k + v < slab.columns ? centre[k + v] : 0.0f;
+                    defined = defined && finite(result[v]);
+                }
+                float values[MEASURED_ROWS][V];
+#pragma unroll
+                for (int r = 0; r < MEASURED_ROWS; r++)
+                    if (reads[r]) load<ELEMENT, V>(slab, rows[r], k, 0.0f, values[r]);
+#pragma unroll
+                for (int r = 0; r < MEASURED_ROWS; r++) {
+                    if (!reads[r]) continue;
+#pragma unroll
+                    for (int v = 0; v < V; v++) {
+                        float difference = values[r][v] - result[v];
+                        sums[r] = fmaf(difference, difference, sums[r]);
+                    }
+                    if (finite(sums[r])) continue;
+                    bool all = finite(values[r][0]) && finite(values[r][1]) && finite(values[r][2]) && finite(values[r][3]);
+                    if (all)
+                        far |= 1u << r;
+                    else
+                        bad |= 1u << r;
+                    sums[r] = 0.0f;
+                }
+            }
+        }
+        if (threadIdx.x < MEASURED_ROWS) shared.bad[threadIdx.x] = shared.far[threadIdx.x] = 0;
+        __syncthreads();
+        if (!defined) shared.result = 1;
+#pragma unroll
+        for (int r = 0; r < MEASURED_ROWS; r++) {
+            // Threads write only 1, so that their order does not matter.
+            if (bad >> r & 1) shared.bad[r] = 1;
+            if (far >> r & 1) shared.far[r] = 1;
+            float sum = warp_sum(sums[r]);
+            if (lane == 0) shared.warps[warp][r] = sum;
+        }
+        __syncthreads();
+        u32 i = start + threadIdx.x;
+        if (threadIdx.x < MEASURED_ROWS && i < x.n) {
+            float sum = 0.0f;
+            for (u32 w = 0; w < blockDim.x / 32; w++) sum += shared.warps[w][threadIdx.x];
+            bool unread = weights && weights[i] == 0.0;
+            c.partials[partial + i] = shared.far[threadIdx.x] ? of_bits(INFINITY_BITS) : sum;
+            c.marks[partial + i] = (shared.bad[threadIdx.x] || unread ? ROW_IS_BAD : 0) | (shared.result ? RESULT_IS_BAD : 0);
+        }
+        __syncthreads();
+    }
+}
