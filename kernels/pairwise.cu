@@ -1,0 +1,76 @@
+// Partial sums of the centred inner products G_ij = <x_i - m, x_j - m>, m the coordinate-wise median.
+//
+// Compiled with -DELEMENT=float|Bf16|Half and -DROWS=4|8|...|64 for `pairwise_median`, which computes m from the
+// columns that it has just read (n in (previous bucket, ROWS], no weights), or without ROWS for `pairwise`, which
+// is given m in f32 (any n, weights). Reads X once (`pairwise`: each group of 64 points with every other one,
+// neighbouring blocks the same columns, so that repeats come from the L2 cache).
+//
+// A block stages COLUMNS columns of all its points in shared memory, centred, f32. A thread then holds the R x R
+// products of a pair of row tiles in registers and takes every `splits`-th column. Chains of at most CHAIN fused
+// multiply-adds; the threads' sums are added in a fixed order, eight at a time, and these in two floats each
+// (TwoSum), so that the error stays below about 160 * 2^-24 of the sum of the terms' magnitudes however many
+// slabs a block takes. One partial sum an entry and block, no atomics. Equal rows have equal sums, bit by bit.
+//
+// An element that is not finite counts as 0 and marks its row; a centre that is not finite counts as 0. Columns
+// behind the last and points behind the last are 0. CPU twin: src/backend/cpu/pairwise.rs.
+//
+// Grid (blocks * pairs, problems), THREADS threads, dynamic shared memory: `shared_floats` times 4 bytes.
+#include "common.cuh"
+#include "pairwise/params.cuh"
+#include "pairwise/products.cuh"
+#include "pairwise/stage.cuh"
+
+#ifdef ROWS
+
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(const Matrix x, const Pairwise p) {
+    DYN_SHARED(float, shared);
+    const Tiles tiles = triangle(p.points);
+    Sums sums(shared, tiles);
+    clear_flags();
+    u64 first, last;
+    slabs_of(x, blockIdx.x, first, last);
+    for (u64 s = first; s < last; s++) {
+        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+        for (u32 k = 0; k < slab.columns; k += COLUMNS) {
+            const u32 left = (slab.columns - k + WIDTH - 1) / WIDTH, threads = left < THREADS ? left : THREADS;
+            stage_about_median<ELEMENT>(slab, x, p, s, k, threads, shared, sums.pitch);
+            prefetch<ELEMENT>(slab, x.n, k + COLUMNS);
+            __syncthreads();
+            sums.add(WIDTH * threads);
+        }
+    }
+    sums.flush();
+    const u64 at = (u64)blockIdx.y * gridDim.x + blockIdx.x;
+    write_sums(sums, p, tiles, at, 0, 0);
+    write_marks(p, at, 0);
+}
+
+#else
+
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise(const Matrix x, const Pairwise p) {
+    DYN_SHARED(float, shared);
+    const u32 blocks = gridDim.x / p.pairs, block = blockIdx.x / p.pairs;
+    u32 a, b;
+    pair_of(blockIdx.x % p.pairs, a, b);
+    const Tiles tiles = p.pairs == 1 ? triangle(p.points) : group_tiles(p.points, a, b);
+    Sums sums(shared, tiles);
+    clear_flags();
+    const u32 skipped = unread(x, p, tiles, a, b);
+    u64 first, last;
+    slabs_of(x, block, first, last);
+    for (u64 s = first; s < last; s++) {
+        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+        const float *centre = p.centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB;
+        for (u32 k = 0; k < slab.columns; k += COLUMNS) {
+            stage_about<ELEMENT>(slab, x, p, s, centre, tiles, a, b, skipped, k, shared, sums.pitch);
+            __syncthreads();
+            sums.add(slab.columns - k < COLUMNS ? slab.columns - k : COLUMNS);
+        }
+    }
+    sums.flush();
+    const u64 at = (u64)blockIdx.y * blocks + block;
+    write_sums(sums, p, tiles, at, a, b);
+    if (a == b) write_marks(p, at, a * GROUP);
+}
+
+#endif

@@ -1,0 +1,251 @@
+// How columns get into shared memory: read once, their centre found or read, subtracted.
+#pragma once
+
+// A word for each staged point: 1 once an element of it is not finite. Threads that write it write the same.
+__shared__ u32 flags[2 * GROUP];
+
+__device__ __forceinline__ void clear_flags() {
+    for (u32 i = threadIdx.x; i < 2 * GROUP; i += THREADS) flags[i] = 0;
+    __syncthreads();
+}
+
+// After a barrier. `first` is the first of the staged points.
+__device__ __forceinline__ void write_marks(const Pairwise &p, u64 at, u32 first) {
+    for (u32 i = threadIdx.x; i < 2 * GROUP; i += THREADS)
+        if (first + i < p.points && (p.pairs == 1 || i < GROUP)) p.marks[at * p.points + first + i] = flags[i];
+}
+
+// The slabs of a block: [first, last).
+__device__ __forceinline__ void slabs_of(const Matrix &x, u32 block, u64 &first, u64 &last) {
+    u64 end = x.problems[blockIdx.y].slabs;
+    end = end < x.end ? end : x.end;
+    first = x.begin + (u64)block * x.per_block;
+    last = first + x.per_block < end ? first + x.per_block : end;
+}
+
+// Element k, in slab s, of a given vector.
+__device__ __forceinline__ float given_element(const Matrix &x, const Pairwise &p, u64 s, u32 vector, u32 k) {
+    const Problem problem = x.problems[blockIdx.y];
+    // The last block that begins at or before s.
+    u32 b = problem.first_block + problem.blocks - 1;
+    while (x.blocks[b].first_slab > s) b--;
+    const u64 at = p.anchors[(u64)b * p.given + vector];
+    const u64 e = (s - x.blocks[b].first_slab) * SLAB + k;
+    if (p.anchor_type == F32) return ((const float *)at)[e];
+    const u16 bits = ((const u16 *)at)[e];
+    return p.anchor_type == BF16 ? of_bits((u32)bits << 16) : half_to_float(bits);
+}
+
+// What is staged of point i behind the rows, in a column with centre m.
+__device__ __forceinline__ float beyond_rows(const Matrix &x, const Pairwise &p, u64 s, u32 i, u32 k, bool inside, float m, u32 place) {
+    if (i >= p.points || !inside) return 0.0f;
+    if (i < x.n + p.origin) return -m;
+    const float value = given_element(x, p, s, i - x.n - p.origin, k);
+    if (finite(value)) return value - m;
+    flags[place] = 1;
+    return 0.0f;
+}
+
+// Is this one finite? One comparison, where bits would take two operations.
+__device__ __forceinline__ bool bounded(float x) { return fabsf(x) < of_bits(INFINITY_BITS); }
+
+#ifdef ROWS
+
+#define STRING(x) #x
+#define NETWORKS(rows) STRING(generated/networks_##rows.cuh)
+#define EXPANDED(rows) NETWORKS(rows)
+
+__device__ __forceinline__ float least(float a, float b) { return fminf(a, b); }
+__device__ __forceinline__ float greatest(float a, float b) { return fmaxf(a, b); }
+
+#include EXPANDED(ROWS)
+
+// The median of n values; rows that are not there are +Inf and -Inf in turn, so that it stays in the middle.
+__device__ __forceinline__ float midpoint(const float (&values)[ROWS], u32 n) {
+    float middles[2];
+    middle(values, middles);
+    // With an odd number of values there is one more +Inf than -Inf, and the lower one is the median.
+    return n % 2 ? middles[0] : 0.5f * middles[0] + 0.5f * middles[1];
+}
+
+__device__ __forceinline__ float missing(u32 i, u32 n) { return of_bits((i - n) % 2 ? SIGN | INFINITY_BITS : INFINITY_BITS); }
+
+// Asks for columns [k, k + COLUMNS) to be brought to the L2 cache.
+template <class T> __device__ __forceinline__ void prefetch(const Slab &slab, u32 n, u32 k) {
+#ifndef SHIM_CPU
+    if (k >= slab.columns) return;
+    const u32 line = 128 / sizeof(T), lines = COLUMNS / line;
+    for (u32 at = threadIdx.x; at < n * lines; at += THREADS) {
+        const u32 column = k + at % lines * line;
+        if (column < slab.columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(element<T>(slab, at / lines, column)));
+    }
+#endif
+}
+
+// Rows that a thread reads at once: enough bytes on their way, and few registers.
+const u32 BATCH = ROWS < 16 ? ROWS : 16;
+
+// Copies a thread's columns of all rows to shared memory, where they wait: the network takes all registers.
+// `usual` says of each column whether all of it is finite.
+template <class T>
+__device__ __forceinline__ void read(const Slab &slab, u32 n, u32 column, float *own, u32 step, bool (&usual)[WIDTH]) {
+    struct alignas(sizeof(T) * WIDTH) Vector {
+        T element[WIDTH];
+    };
+    const bool wide = slab.wide && column + WIDTH <= slab.columns;
+#pragma unroll 1
+    for (u32 first = 0; first < n; first += BATCH) {
+        float values[BATCH][WIDTH];
+        if (wide) {
+#pragma unroll
+            for (u32 i = 0; i < BATCH; i++) {
+                Vector vector = {};
+                if (first + i < n) vector = *(const Vector *)element<T>(slab, first + i, column);
+#pragma unroll
+                for (u32 w = 0; w < WIDTH; w++) values[i][w] = to_float(vector.element[w]);
+            }
+        } else {
+#pragma unroll
+            for (u32 i = 0; i < BATCH; i++)
+#pragma unroll
+                for (u32 w = 0; w < WIDTH; w++) {
+                    const bool there = first + i < n && column + w < slab.columns;
+                    values[i][w] = there ? to_float(*element<T>(slab, first + i, column + w)) : 0.0f;
+                }
+        }
+#pragma unroll
+        for (u32 c = 0; c < BATCH / 4; c++) {
+            if (first + 4 * c >= ROWS) break;
+#pragma unroll
+            for (u32 w = 0; w < WIDTH; w++) {
+                Four four;
+#pragma unroll
+                for (u32 q = 0; q < 4; q++) {
+                    four.x[q] = values[4 * c + q][w];
+                    usual[w] = usual[w] && bounded(four.x[q]);
+                }
+                *(Four *)(own + w * step + first + 4 * c) = four;
+            }
+        }
+    }
+}
+
+// Subtracts the centre from a staged column.
+__device__ __forceinline__ void centre_column(float *own, const Matrix &x, const Pairwise &p, u64 s, u32 k, bool inside, bool usual, float m) {
+    const u32 n = x.n;
+    u32 c = 0;
+    if (usual) {
+#pragma unroll 4
+        for (; c < n / 4; c++) {
+            Four four = *(const Four *)(own + 4 * c);
+#pragma unroll
+            for (u32 q = 0; q < 4; q++) four.x[q] -= m;
+            *(Four *)(own + 4 * c) = four;
+        }
+    }
+    const u32 chunks = (p.points + R - 1) / R * CHUNKS;
+#pragma unroll 1
+    for (; c < chunks; c++) {
+        Four four = {};
+        if (4 * c < n) four = *(const Four *)(own + 4 * c);
+#pragma unroll
+        for (u32 q = 0; q < 4; q++) {
+            const u32 i = 4 * c + q;
+            if (i >= n)
+                four.x[q] = beyond_rows(x, p, s, i, k, inside, m, i);
+            else if (bounded(four.x[q]))
+                four.x[q] -= m;
+            else
+                four.x[q] = 0.0f, flags[i] = 1;
+        }
+        *(Four *)(own + 4 * c) = four;
+    }
+}
+
+// Stages columns [k, k + WIDTH * threads) of the slab about their medians. A thread does WIDTH neighbouring columns,
+// which go to places that are `threads` apart.
+template <class T>
+__device__ __forceinline__ void stage_about_median(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, u32 k, u32 threads, float *stage, u32 pitch) {
+    if (threadIdx.x >= threads) return;
+    const u32 n = x.n, column = k + threadIdx.x * WIDTH;
+    float *own = stage + threadIdx.x * pitch;
+    bool usual[WIDTH];
+#pragma unroll
+    for (u32 w = 0; w < WIDTH; w++) usual[w] = true;
+    read<T>(slab, n, column, own, threads * pitch, usual);
+#pragma unroll
+    for (u32 w = 0; w < WIDTH; w++, own += threads * pitch) {
+        float sorted[ROWS];
+#pragma unroll
+        for (u32 c = 0; c < ROWS / 4; c++) {
+            const Four four = *(const Four *)(own + 4 * c);
+#pragma unroll
+            for (u32 q = 0; q < 4; q++) {
+                const u32 i = 4 * c + q;
+                sorted[i] = (int)i < LEAST_ROWS || i < n ? four.x[q] : missing(i, n);
+            }
+        }
+        if (!usual[w]) {
+#pragma unroll
+            for (u32 i = 0; i < ROWS; i++) sorted[i] = clean(sorted[i]);
+        }
+        const float m = midpoint(sorted, n);
+        centre_column(own, x, p, s, column + w, column + w < slab.columns, usual[w], finite(m) ? m : 0.0f);
+    }
+}
+
+#else
+
+// The first point of a chunk.
+__device__ __forceinline__ u32 point_of(const Tiles &t, u32 a, u32 b, u32 chunk) {
+    const u32 own = t.rows * CHUNKS;
+    return chunk < own ? a * GROUP + 4 * chunk : b * GROUP + 4 * (chunk - own);
+}
+
+// A bit for each row of weight 0 among the points that this thread stages: it is not read.
+__device__ __forceinline__ u32 unread(const Matrix &x, const Pairwise &p, const Tiles &t, u32 a, u32 b) {
+    u32 bits = 0, bit = 0;
+    if (p.weights == NO_WEIGHTS) return 0;
+    const double *weights = region_of(x) + p.weights;
+    for (u32 c = threadIdx.x / COLUMNS; c < (t.rows + t.columns) * CHUNKS; c += THREADS / COLUMNS)
+        for (u32 q = 0; q < 4; q++, bit++) {
+            const u32 i = point_of(t, a, b, c) + q;
+            if (i < x.n && weights[i] == 0.0) bits |= 1u << bit;
+        }
+    return bits;
+}
+
+// Stages columns [k, k + COLUMNS) of the block's points about a given centre. A thread does one column of every
+// fourth chunk of points.
+template <class T>
+__device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, const float *centre, const Tiles &t, u32 a, u32 b, u32 unread, u32 k, float *stage, u32 pitch) {
+    const u32 place = threadIdx.x % COLUMNS, column = k + place;
+    const bool inside = column < slab.columns;
+    float m = inside ? centre[column] : 0.0f;
+    m = finite(m) ? m : 0.0f;
+    const u32 chunks = (t.rows + t.columns) * CHUNKS;
+#pragma unroll 4
+    for (u32 c = threadIdx.x / COLUMNS; c < chunks; c += THREADS / COLUMNS, unread >>= 4) {
+        const u32 first = point_of(t, a, b, c);
+        Four four;
+#pragma unroll
+        for (u32 q = 0; q < 4; q++) {
+            const u32 i = first + q;
+            four.x[q] = 0.0f;
+            if (i < x.n) {
+                if (inside && !(unread >> q & 1)) {
+                    const float value = to_float(*element<T>(slab, i, column));
+                    if (bounded(value))
+                        four.x[q] = value - m;
+                    else
+                        flags[4 * c + q] = 1;
+                }
+            } else {
+                four.x[q] = beyond_rows(x, p, s, i, column, inside, m, 4 * c + q);
+            }
+        }
+        *(Four *)(stage + place * pitch + 4 * c) = four;
+    }
+}
+
+#endif
