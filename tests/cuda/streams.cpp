@@ -1,0 +1,505 @@
+// Streams, events and graphs of the stand-in. A stream is a queue, and with LAZY set (the default) nothing runs before
+// somebody has to wait for it: the latest moment that a device may choose. Host code that lacks a synchronisation, or a
+// stream that lacks a wait for another, then reads stale data. With LAZY=0 everything runs at once: the earliest.
+//
+// Work runs on the thread that waits, without a lock, so streams of different threads run side by side.
+#include "driver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+struct CapturedGraph;
+
+struct Stream : std::enable_shared_from_this<Stream> {
+    // Waits for the null stream, and it for this one.
+    bool blocking = true;
+    struct Item {
+        Work work;
+        // Instead of work: wait until `other` has done its first `position` items.
+        std::shared_ptr<Stream> other;
+        uint64_t position = 0;
+    };
+    std::deque<Item> queue;
+    uint64_t submitted = 0, done = 0;
+    bool busy = false;
+
+    // While it is captured: the graph, and how much of the stream's work in it others have waited for.
+    std::shared_ptr<CapturedGraph> capture;
+    uint64_t captured = 0, joined = 0;
+};
+
+struct CapturedGraph {
+    std::vector<Work> work;
+    std::vector<std::shared_ptr<Stream>> streams;
+    std::thread::id thread;
+    enum Mode { GLOBAL, THREAD_LOCAL, RELAXED } mode;
+    Result invalid = SUCCESS;
+};
+
+struct Event {
+    bool timed = false;
+    std::shared_ptr<Stream> stream;
+    uint64_t position = 0;
+    std::shared_ptr<std::chrono::steady_clock::time_point> time;
+    // Recorded in a capture.
+    std::shared_ptr<CapturedGraph> capture;
+};
+
+struct GraphExec {
+    std::vector<Work> work;
+};
+
+namespace {
+
+typedef std::unique_lock<std::mutex> Lock;
+
+std::mutex mutex;
+std::condition_variable progress;
+// All streams, events and captures there are.
+std::set<std::shared_ptr<Stream>> streams;
+std::set<Event *> events;
+std::vector<std::shared_ptr<CapturedGraph>> captures;
+// No more than this many wait in a queue, as on a device.
+const size_t LONGEST = 1024;
+
+std::shared_ptr<Stream> null_stream() {
+    static std::shared_ptr<Stream> stream = [] {
+        auto created = std::make_shared<Stream>();
+        streams.insert(created);
+        return created;
+    }();
+    return stream;
+}
+
+std::shared_ptr<Stream> thread_stream() {
+    static thread_local std::shared_ptr<Stream> stream = [] {
+        auto created = std::make_shared<Stream>();
+        streams.insert(created);
+        return created;
+    }();
+    return stream;
+}
+
+// The stream of a handle; 0 and 1 are the null stream, 2 is the thread's own. Empty for anything else.
+std::shared_ptr<Stream> stream_of(Stream *handle) {
+    if ((uintptr_t)handle <= 1) return null_stream();
+    if ((uintptr_t)handle == 2) return thread_stream();
+    for (auto &stream : streams)
+        if (stream.get() == handle) return stream;
+    refuse(INVALID_HANDLE, "not a stream: %p", (void *)handle);
+    return nullptr;
+}
+
+Result run(const Work &work) {
+    if (get(FAULT)) return (Result)get(FAULT);
+    Result result = work();
+    if (result) set(FAULT, result);
+    return result;
+}
+
+// Runs a stream's queue until `position` items are done.
+void drain(Lock &lock, const std::shared_ptr<Stream> &stream, uint64_t position) {
+    while (stream->done < position) {
+        if (stream->busy) {
+            progress.wait(lock);
+            continue;
+        }
+        Stream::Item &next = stream->queue.front();
+        if (next.other && next.other->done < next.position) {
+            auto other = next.other;
+            uint64_t until = next.position;
+            drain(lock, other, until);
+            continue;
+        }
+        Stream::Item item = std::move(next);
+        stream->queue.pop_front();
+        if (item.work) {
+            stream->busy = true;
+            lock.unlock();
+            run(item.work);
+            item.work = nullptr;
+            lock.lock();
+            stream->busy = false;
+        }
+        stream->done++;
+        progress.notify_all();
+    }
+}
+
+// The null stream and the blocking streams wait for one another.
+void order_with_null(Lock &lock, const std::shared_ptr<Stream> &stream) {
+    if (stream == null_stream()) {
+        std::vector<std::shared_ptr<Stream>> others(streams.begin(), streams.end());
+        for (auto &other : others)
+            if (other->blocking && other != stream) drain(lock, other, other->submitted);
+    } else if (stream->blocking) {
+        drain(lock, null_stream(), null_stream()->submitted);
+    }
+}
+
+void enqueue(Lock &lock, const std::shared_ptr<Stream> &stream, Stream::Item item) {
+    order_with_null(lock, stream);
+    stream->queue.push_back(std::move(item));
+    stream->submitted++;
+    if (!get(LAZY)) drain(lock, stream, stream->submitted);
+    if (stream->queue.size() > LONGEST) drain(lock, stream, stream->submitted - LONGEST);
+}
+
+// An error that also ends the capture.
+Result invalidate(CapturedGraph &graph, Result error, const char *what) {
+    graph.invalid = CAPTURE_INVALIDATED;
+    return refuse(error, "%s: not while the stream is captured", what);
+}
+
+Result fault() { return (Result)get(FAULT); }
+
+// Under the lock: an error when the null stream is used while a blocking stream is captured.
+Result check_implicit(const std::shared_ptr<Stream> &stream, const char *what) {
+    if (stream != null_stream()) return SUCCESS;
+    for (auto &other : streams)
+        if (other->capture && other->blocking) {
+            const Result CAPTURE_IMPLICIT = (Result)906;
+            return invalidate(*other->capture, CAPTURE_IMPLICIT, what);
+        }
+    return SUCCESS;
+}
+
+} // namespace
+
+Result submit(Stream *handle, Work work, InGraph in_graph, const char *what) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    if (Result result = check_implicit(stream, what)) return result;
+    if (stream->capture) {
+        CapturedGraph &graph = *stream->capture;
+        if (graph.invalid) return graph.invalid;
+        if (in_graph == InGraph::refused) return invalidate(graph, CAPTURE_UNSUPPORTED, what);
+        graph.work.push_back(std::move(work));
+        stream->captured = graph.work.size();
+        return SUCCESS;
+    }
+    enqueue(lock, stream, {std::move(work), nullptr, 0});
+    return fault();
+}
+
+Result finish(Stream *handle) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    if (stream->capture) return invalidate(*stream->capture, CAPTURE_UNSUPPORTED, "synchronise");
+    order_with_null(lock, stream);
+    drain(lock, stream, stream->submitted);
+    return fault();
+}
+
+Result finish_all() {
+    Lock lock(mutex);
+    null_stream();
+    std::vector<std::shared_ptr<Stream>> all(streams.begin(), streams.end());
+    for (auto &stream : all) drain(lock, stream, stream->submitted);
+    return fault();
+}
+
+Result check_no_capture(const char *what) {
+    Lock lock(mutex);
+    for (auto &graph : captures) {
+        bool concerned = graph->mode == CapturedGraph::GLOBAL ||
+                         (graph->mode == CapturedGraph::THREAD_LOCAL && graph->thread == std::this_thread::get_id());
+        if (concerned) return invalidate(*graph, CAPTURE_UNSUPPORTED, what);
+    }
+    return SUCCESS;
+}
+
+bool is_capturing(Stream *handle) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    return stream && stream->capture;
+}
+
+// ---- Streams ----
+
+API cuStreamCreate(Stream **handle, unsigned flags) {
+    if (Result result = ready()) return result;
+    const unsigned NON_BLOCKING = 1;
+    Lock lock(mutex);
+    auto stream = std::make_shared<Stream>();
+    stream->blocking = !(flags & NON_BLOCKING);
+    streams.insert(stream);
+    add(STREAMS, 1);
+    *handle = stream.get();
+    return SUCCESS;
+}
+
+API cuStreamCreateWithPriority(Stream **handle, unsigned flags, int) { return cuStreamCreate(handle, flags); }
+
+// What is queued still runs, at once.
+API cuStreamDestroy_v2(Stream *handle) {
+    Lock lock(mutex);
+    if ((uintptr_t)handle <= 2) return refuse(INVALID_HANDLE, "the null stream can't be destroyed");
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    drain(lock, stream, stream->submitted);
+    streams.erase(stream);
+    add(STREAMS, -1);
+    return SUCCESS;
+}
+
+API cuStreamSynchronize(Stream *stream) {
+    Result result = ready();
+    return result ? result : finish(stream);
+}
+
+// Not ready as long as something is queued, but each question lets one item run, so that asking comes to an end.
+API cuStreamQuery(Stream *handle) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    if (stream->capture) return invalidate(*stream->capture, CAPTURE_UNSUPPORTED, "cuStreamQuery");
+    if (stream->done == stream->submitted) return fault();
+    drain(lock, stream, stream->done + 1);
+    return NOT_READY;
+}
+
+API cuStreamGetFlags(Stream *handle, unsigned *flags) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    *flags = stream->blocking ? 0 : 1;
+    return SUCCESS;
+}
+
+API cuStreamGetPriority(Stream *, int *priority) {
+    *priority = 0;
+    return SUCCESS;
+}
+
+API cuCtxGetStreamPriorityRange(int *least, int *greatest) {
+    *least = 0;
+    *greatest = -5;
+    return SUCCESS;
+}
+
+API cuLaunchHostFunc(Stream *stream, void (*function)(void *), void *data) {
+    if (Result result = ready()) return result;
+    auto work = [=] {
+        function(data);
+        return SUCCESS;
+    };
+    return submit(stream, work, InGraph::allowed, "cuLaunchHostFunc");
+}
+
+API cuCtxSynchronize() {
+    if (Result result = ready()) return result;
+    if (Result result = check_no_capture("cuCtxSynchronize")) return result;
+    return finish_all();
+}
+
+// ---- Events ----
+
+API cuEventCreate(Event **event, unsigned flags) {
+    if (Result result = ready()) return result;
+    const unsigned DISABLE_TIMING = 2;
+    Lock lock(mutex);
+    *event = new Event;
+    (*event)->timed = !(flags & DISABLE_TIMING);
+    events.insert(*event);
+    add(EVENTS, 1);
+    return SUCCESS;
+}
+
+API cuEventDestroy_v2(Event *event) {
+    Lock lock(mutex);
+    if (!events.erase(event)) return refuse(INVALID_HANDLE, "not an event: %p", (void *)event);
+    delete event;
+    add(EVENTS, -1);
+    return SUCCESS;
+}
+
+API cuEventRecord(Event *event, Stream *handle) {
+    if (Result result = ready()) return result;
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream || !events.count(event)) return refuse(INVALID_HANDLE, "cuEventRecord");
+    event->capture = stream->capture;
+    event->stream = stream;
+    if (stream->capture) {
+        event->position = stream->captured;
+        return stream->capture->invalid;
+    }
+    auto time = std::make_shared<std::chrono::steady_clock::time_point>();
+    event->time = time;
+    enqueue(lock, stream, {[=] {
+                               *time = std::chrono::steady_clock::now();
+                               return SUCCESS;
+                           },
+                           nullptr, 0});
+    event->position = stream->submitted;
+    return fault();
+}
+
+API cuEventSynchronize(Event *event) {
+    if (Result result = ready()) return result;
+    Lock lock(mutex);
+    if (!events.count(event)) return refuse(INVALID_HANDLE, "not an event: %p", (void *)event);
+    if (event->capture) return refuse(CAPTURED_EVENT, "cuEventSynchronize");
+    auto stream = event->stream;
+    if (stream) drain(lock, stream, event->position);
+    return fault();
+}
+
+API cuEventQuery(Event *event) {
+    if (Result result = ready()) return result;
+    Lock lock(mutex);
+    if (!events.count(event)) return refuse(INVALID_HANDLE, "not an event: %p", (void *)event);
+    if (event->capture) return refuse(CAPTURED_EVENT, "cuEventQuery");
+    auto stream = event->stream;
+    if (!stream || stream->done >= event->position) return fault();
+    drain(lock, stream, stream->done + 1);
+    return NOT_READY;
+}
+
+API cuEventElapsedTime(float *milliseconds, Event *start, Event *end) {
+    Lock lock(mutex);
+    for (Event *event : {start, end}) {
+        if (!events.count(event) || !event->timed || !event->stream) return refuse(INVALID_HANDLE, "cuEventElapsedTime");
+        if (event->stream->done < event->position) return NOT_READY;
+    }
+    *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *start->time).count();
+    return fault();
+}
+
+API cuEventElapsedTime_v2(float *milliseconds, Event *start, Event *end) {
+    return cuEventElapsedTime(milliseconds, start, end);
+}
+
+API cuStreamWaitEvent(Stream *handle, Event *event, unsigned) {
+    if (Result result = ready()) return result;
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream || !events.count(event)) return refuse(INVALID_HANDLE, "cuStreamWaitEvent");
+    if (!event->stream) return SUCCESS;
+    if (event->capture) {
+        // The stream becomes part of the capture, or the one of the event is joined.
+        if (stream->capture && stream->capture != event->capture) return invalidate(*stream->capture, CAPTURE_MERGE, "wait");
+        if (!stream->capture) {
+            if (std::find(captures.begin(), captures.end(), event->capture) == captures.end())
+                return refuse(CAPTURED_EVENT, "wait for an event of a graph");
+            stream->capture = event->capture;
+            stream->captured = stream->joined = 0;
+            event->capture->streams.push_back(stream);
+        }
+        if (event->stream != stream) event->stream->joined = std::max(event->stream->joined, event->position);
+        // What waits stands for what it has waited for, until somebody waits for it in turn.
+        stream->captured = std::max(stream->captured, event->position);
+        return stream->capture->invalid;
+    }
+    if (stream->capture) return invalidate(*stream->capture, CAPTURE_ISOLATION, "wait for an event outside of the capture");
+    enqueue(lock, stream, {nullptr, event->stream, event->position});
+    return fault();
+}
+
+// ---- Graphs ----
+
+API cuStreamBeginCapture_v2(Stream *handle, int mode) {
+    if (Result result = ready()) return result;
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    if (stream == null_stream()) return refuse(CAPTURE_UNSUPPORTED, "the null stream can't be captured");
+    if (stream->capture) return refuse(CAPTURE_UNSUPPORTED, "the stream is already captured");
+    auto graph = std::make_shared<CapturedGraph>();
+    graph->mode = (CapturedGraph::Mode)mode;
+    graph->thread = std::this_thread::get_id();
+    graph->streams.push_back(stream);
+    stream->capture = graph;
+    stream->captured = stream->joined = 0;
+    captures.push_back(graph);
+    return SUCCESS;
+}
+
+API cuStreamEndCapture(Stream *handle, std::shared_ptr<CapturedGraph> **graph) {
+    if (Result result = ready()) return result;
+    *graph = nullptr;
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    auto capture = stream->capture;
+    if (!capture || capture->streams[0] != stream) return refuse(CAPTURE_UNMATCHED, "the stream's capture did not begin here");
+    if (capture->mode != CapturedGraph::RELAXED && capture->thread != std::this_thread::get_id())
+        return refuse(CAPTURE_WRONG_THREAD, "the capture began in another thread");
+    Result result = capture->invalid;
+    for (auto &member : capture->streams) {
+        if (!result && member != stream && member->joined < member->captured)
+            result = refuse(CAPTURE_UNJOINED, "the capture ends before all of its streams are joined");
+        member->capture = nullptr;
+    }
+    capture->streams.clear();
+    captures.erase(std::find(captures.begin(), captures.end(), capture));
+    if (result) return result;
+    *graph = new std::shared_ptr<CapturedGraph>(capture);
+    add(GRAPHS, 1);
+    return SUCCESS;
+}
+
+API cuStreamIsCapturing(Stream *handle, int *status) {
+    Lock lock(mutex);
+    auto stream = stream_of(handle);
+    if (!stream) return INVALID_HANDLE;
+    enum { NONE, ACTIVE, INVALIDATED };
+    *status = !stream->capture ? NONE : stream->capture->invalid ? INVALIDATED : ACTIVE;
+    return SUCCESS;
+}
+
+// With changes of the thread's mode between capture modes, cudarc does nothing; others ask for relaxed.
+API cuThreadExchangeStreamCaptureMode(int *mode) {
+    *mode = CapturedGraph::GLOBAL;
+    return SUCCESS;
+}
+
+API cuGraphInstantiateWithFlags(GraphExec **exec, std::shared_ptr<CapturedGraph> *graph, unsigned long long flags) {
+    if (Result result = ready()) return result;
+    const unsigned AUTO_FREE_ON_LAUNCH = 1, DEVICE_LAUNCH = 4;
+    if ((flags & AUTO_FREE_ON_LAUNCH) && (flags & DEVICE_LAUNCH)) return INVALID_VALUE;
+    *exec = new GraphExec{(*graph)->work};
+    add(GRAPHS, 1);
+    return SUCCESS;
+}
+
+API cuGraphUpload(GraphExec *, Stream *) { return ready(); }
+
+API cuGraphLaunch(GraphExec *exec, Stream *stream) {
+    if (Result result = ready()) return result;
+    // The work is the launch's own: the graph may be destroyed before it runs.
+    auto work = [work = exec->work] {
+        for (const Work &item : work)
+            if (Result result = item()) return result;
+        return SUCCESS;
+    };
+    return submit(stream, work, InGraph::refused, "cuGraphLaunch");
+}
+
+API cuGraphGetNodes(std::shared_ptr<CapturedGraph> *graph, void **nodes, size_t *count) {
+    if (nodes) return refuse(NOT_SUPPORTED, "cuGraphGetNodes: only the number is known");
+    *count = (*graph)->work.size();
+    return SUCCESS;
+}
+
+API cuGraphExecDestroy(GraphExec *exec) {
+    delete exec;
+    add(GRAPHS, -1);
+    return SUCCESS;
+}
+
+API cuGraphDestroy(std::shared_ptr<CapturedGraph> *graph) {
+    delete graph;
+    add(GRAPHS, -1);
+    return SUCCESS;
+}
