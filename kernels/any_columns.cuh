@@ -263,7 +263,7 @@ template <bool STAGED, bool WEIGHTED> struct Tile {
     // thread.
     __device__ __forceinline__ void measure(float result) const {
         if (inside && !finite(result)) shared.result_is_bad = 1;
-        u64 partial = ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n;
+        u64 partial = partial_of(x, blockIdx.x) * x.n;
         rows([&](u32 i) {
             if (WEIGHTED && weight(i) == 0) return;
             float value = of_key(key(i));
@@ -285,7 +285,7 @@ template <bool MEASURED, bool STAGED, bool WEIGHTED>
 __device__ __forceinline__ void run_tiles(const Matrix &x, const Columns &c, Shared &shared) {
     DYNAMIC_SHARED(staging);
     int *weights = (int *)staging + x.n * 32;
-    const u64 partial = ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n;
+    const u64 partial = partial_of(x, blockIdx.x) * x.n;
     if (threadIdx.x == 0) shared.result_is_bad = 0;
     if (STAGED && WEIGHTED)
         for (u32 i = threadIdx.x; i < x.n; i += blockDim.x) weights[i] = (int)region_of(x)[c.weights + i];

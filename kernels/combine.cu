@@ -85,7 +85,17 @@ __device__ __forceinline__ void add_rows(const Slab &slab, const List &list, u32
     for (int v = 0; v < V; v++) total[v] += blocks[v];
 }
 
-// Σ c_i x_i over the rows whose coefficient is not 0. Moves those rows once, and the result.
+// Adds the anchor's term to V columns from k on.
+__device__ __forceinline__ void add_anchor(const Matrix &x, const Combine &c, const Slab &slab, u64 s, u32 k, float (&total)[V]) {
+    const float one = (float)region_of(x)[c.coefficients + x.n];
+    if (one == 0.0f) return;
+    const u64 at = c.anchors[block_of(x, s) - x.blocks];
+#pragma unroll
+    for (int v = 0; v < V; v++)
+        if (k + v < slab.columns) total[v] = fmaf(one, clean(element_of(at, x.output, slab.start + k + v)), total[v]);
+}
+
+// Σ c_i x_i over the rows whose coefficient is not 0, and the anchor's term. Moves those rows once, and the result.
 extern "C" __global__ void __launch_bounds__(256) combine(const Matrix x, const Combine c) {
     __shared__ List list;
     const double *coefficients = region_of(x) + c.coefficients;
@@ -101,7 +111,9 @@ extern "C" __global__ void __launch_bounds__(256) combine(const Matrix x, const 
                 if (x.n > LISTED) list_rows(coefficients, row, min(row + LISTED, x.n), list);
                 if (k < slab.columns) add_rows(slab, list, k, total);
             }
-            if (k < slab.columns) write_result<V>(x, slab, s, k, c.centre, c.write, total);
+            if (k >= slab.columns) continue;
+            if (c.anchors) add_anchor(x, c, slab, s, k, total);
+            write_result<V>(x, slab, s, k, c.centre, c.write, total);
         }
     }
 }
@@ -221,7 +233,7 @@ struct Measured {
 extern "C" __global__ void __launch_bounds__(256) distances(const Matrix x, const Distances c) {
     __shared__ Measured shared;
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const u64 partial = ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n;
+    const u64 partial = partial_of(x, blockIdx.x) * x.n;
     const double *weights = c.weights == ~(u64)0 ? (const double *)0 : region_of(x) + c.weights;
     if (threadIdx.x == 0) shared.result = 0;
     for (u32 start = 0; start < x.n; start += MEASURED_ROWS) {

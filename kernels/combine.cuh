@@ -7,7 +7,10 @@ struct Combine {
     u64 coefficients;
     // 8: the result in f32, SLAB elements for each slab from `begin` on, problem after problem. Or null.
     float *centre;
-    // 16: whether the result goes to the block's `out`, rounded to the output's element type.
+    // 16: an address for each block, of a vector of the output's element type whose coefficient is behind the rows'.
+    // It may be the block's `out`. Or null.
+    const u64 *anchors;
+    // 24: whether the result goes to the block's `out`, rounded to the output's element type.
     u32 write;
     u32 padding;
 };

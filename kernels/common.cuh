@@ -72,6 +72,9 @@ struct Matrix {
     const float *staged;
     u32 n;
     u32 per_block;
+    // CUDA block b has partial sums first_partial + b, of `partials` of each problem: other launches have the others.
+    u32 first_partial;
+    u32 partials;
     // Element type of the caller's rows, and of the result.
     u32 input;
     u32 output;
@@ -196,6 +199,18 @@ __device__ __forceinline__ void slabs_of(const Matrix &x, u64 &first, u64 &last)
 template <class T> __device__ __forceinline__ const T *element(const Slab &slab, u32 i, u32 k) {
     u64 row = slab.rows ? slab.rows[i] + slab.start * sizeof(T) : slab.first + i * slab.stride;
     return (const T *)row + k;
+}
+
+// Which partial sums are those of a CUDA block of this launch.
+__device__ __forceinline__ u64 partial_of(const Matrix &x, u32 block) {
+    return (u64)blockIdx.y * x.partials + x.first_partial + block;
+}
+
+// Element k of a vector of any element type.
+__device__ __forceinline__ float element_of(u64 vector, u32 type, u64 k) {
+    if (type == F32) return ((const float *)vector)[k];
+    const u16 bits = ((const u16 *)vector)[k];
+    return type == BF16 ? of_bits((u32)bits << 16) : half_to_float(bits);
 }
 
 // This problem's region of the arena.

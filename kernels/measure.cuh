@@ -19,12 +19,9 @@ template <int N> __device__ __forceinline__ void clear(Events<N> &events) {
     __syncthreads();
 }
 
-// Where this CUDA block's partial sums and marks begin.
-__device__ __forceinline__ u64 partial_of(const Matrix &x) { return ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n; }
-
 __device__ __forceinline__ void write_partial(const Matrix &x, float *partials, u32 *marks, u32 i, float sum, bool bad,
                                               bool far, bool result) {
-    u64 at = partial_of(x) + i;
+    u64 at = partial_of(x, blockIdx.x) * x.n + i;
     partials[at] = far ? of_bits(INFINITY_BITS) : sum;
     marks[at] = (bad ? ROW_IS_BAD : 0) | (result ? RESULT_IS_BAD : 0);
 }

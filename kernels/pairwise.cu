@@ -40,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(
         }
     }
     sums.flush();
-    const u64 at = (u64)blockIdx.y * gridDim.x + blockIdx.x;
+    const u64 at = partial_of(x, blockIdx.x);
     write_sums(sums, p, tiles, at, 0, 0);
     write_marks(p, at, 0);
 }
@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise(const Matrix x, const Pairwise p) {
     DYN_SHARED(float, shared);
-    const u32 blocks = gridDim.x / p.pairs, block = blockIdx.x / p.pairs;
+    const u32 block = blockIdx.x / p.pairs;
     u32 a, b;
     pair_of(blockIdx.x % p.pairs, a, b);
     const Tiles tiles = p.pairs == 1 ? triangle(p.points) : group_tiles(p.points, a, b);
@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise(const M
         }
     }
     sums.flush();
-    const u64 at = (u64)blockIdx.y * blocks + block;
+    const u64 at = partial_of(x, block);
     write_sums(sums, p, tiles, at, a, b);
     if (a == b) write_marks(p, at, a * GROUP);
 }

@@ -31,9 +31,7 @@ __device__ __forceinline__ float given_element(const Matrix &x, const Pairwise &
     while (x.blocks[b].first_slab > s) b--;
     const u64 at = p.anchors[(u64)b * p.given + vector];
     const u64 e = (s - x.blocks[b].first_slab) * SLAB + k;
-    if (p.anchor_type == F32) return ((const float *)at)[e];
-    const u16 bits = ((const u16 *)at)[e];
-    return p.anchor_type == BF16 ? of_bits((u32)bits << 16) : half_to_float(bits);
+    return element_of(at, p.anchor_type, e);
 }
 
 // What is staged of point i behind the rows, in a column with centre m.

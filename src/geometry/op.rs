@@ -162,10 +162,10 @@ impl Op {
         }
     }
 
-    /// What it reads.
+    /// The geometry that it reads.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    pub fn inputs(&self) -> Vec<Slot> {
-        let geometry = match self {
+    fn geometry(&self) -> Option<GeometrySlot> {
+        match *self {
             Op::Krum { geometry, .. }
             | Op::Bulyan { geometry, .. }
             | Op::Mda { geometry, .. }
@@ -179,9 +179,24 @@ impl Op {
             | Op::Clipping { geometry, .. }
             | Op::Arc { geometry, .. }
             | Op::Mix { geometry, .. }
-            | Op::Distances { geometry, .. } => Some(geometry.slot),
+            | Op::Distances { geometry, .. } => Some(geometry),
             _ => None,
-        };
+        }
+    }
+
+    /// Is a given vector among its points?
+    #[cfg(feature = "cuda")]
+    pub fn has_given_anchor(&self) -> bool {
+        match self {
+            Op::Expand { anchor, .. } => *anchor,
+            op => op.geometry().is_some_and(|geometry| geometry.anchors.given),
+        }
+    }
+
+    /// What it reads.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub fn inputs(&self) -> Vec<Slot> {
+        let geometry = self.geometry().map(|geometry| geometry.slot);
         let others = match *self {
             Op::Ctma { distances, .. } => vec![distances],
             Op::Compose { outer, inner, .. } => vec![outer, inner],

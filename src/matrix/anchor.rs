@@ -85,7 +85,11 @@ impl Output<'_> {
             #[cfg(feature = "cuda")]
             OutputData::Cuda(_) => {
                 let expected = "an output in the host's memory";
-                Err(crate::Error::shape("start_from_output", expected, "one on a device"))
+                Err(crate::Error::shape(
+                    "start_from_output",
+                    expected,
+                    "one on a device",
+                ))
             }
         }
     }

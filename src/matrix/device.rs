@@ -35,7 +35,7 @@ struct Raw {
 }
 
 /// A cudarc slice or view of any element type.
-pub trait Tracked: Debug {
+pub trait Tracked: Debug + Send + Sync {
     fn dtype(&self) -> DType;
     fn bytes(&self) -> u64;
     fn home(&self) -> &CudaStream;

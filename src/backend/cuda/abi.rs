@@ -96,6 +96,7 @@ pub(super) const MIXED_ROWS: usize = 16;
 pub(super) struct Combine {
     pub coefficients: u64,
     pub centre: u64,
+    pub anchors: u64,
     pub write: u32,
     pub padding: u32,
 }
@@ -120,5 +121,5 @@ pub(super) struct Distances {
     pub weights: u64,
 }
 
-const _: () = assert!(size_of::<Columns>() == 72 && size_of::<Combine>() == 24);
+const _: () = assert!(size_of::<Columns>() == 72 && size_of::<Combine>() == 32);
 const _: () = assert!(size_of::<Mix>() == 24 && size_of::<Distances>() == 32);

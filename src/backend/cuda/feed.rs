@@ -5,15 +5,14 @@ use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, SyncOnDrop};
 
 use super::abi::{self, SLAB};
 use super::{Cuda, launch};
-use crate::matrix::{Block, Blocks, Data, Element, Matrix, Output, OutputData, PlacedRows};
+use crate::matrix::{Anchor, Block, Blocks, Data, Element, Matrix, Output, OutputData, PlacedRows};
 use crate::{DType, DeviceBlock, DevicePlace, Error, Result, Shape};
 
 /// The table of blocks, and memory for what is not on the device.
 #[derive(Debug)]
 pub(super) struct Feed {
     shape: Shape,
-    /// Element types on the device.
-    input: DType,
+    /// The result's element type.
     output: DType,
     /// Blocks, problems, and the addresses of rows.
     table: CudaSlice<u64>,
@@ -21,6 +20,7 @@ pub(super) struct Feed {
     written: Vec<u64>,
     /// A matrix and a result of the host's.
     matrix: Option<CudaSlice<u8>>,
+    anchor: Option<CudaSlice<u8>>,
     result: Option<CudaSlice<u8>>,
 }
 
@@ -34,23 +34,33 @@ enum Rows {
     Separate(Vec<u64>),
 }
 
+impl Rows {
+    fn first(&self) -> u64 {
+        match self {
+            Rows::Strided { first, .. } => *first,
+            Rows::Separate(rows) => rows[0],
+        }
+    }
+}
+
 impl Feed {
-    pub fn new(device: &Cuda, shape: &Shape, input: DType, output: DType) -> Result<Self> {
+    pub fn new(device: &Cuda, shape: &Shape, output: DType) -> Result<Self> {
         let blocks = shape.columns().len();
-        let words = blocks * (BLOCK + shape.n()) + shape.problems() * PROBLEM;
+        let words = blocks * (BLOCK + shape.n() + 1) + shape.problems() * PROBLEM;
         Ok(Feed {
             shape: shape.clone(),
-            input: input.output(),
             output,
             table: device.allocate("prepare", "the table of blocks", words)?,
             written: Vec::new(),
             matrix: None,
+            anchor: None,
             result: None,
         })
     }
 
     pub fn bytes(&self) -> usize {
-        let copies = [&self.matrix, &self.result].into_iter().flatten();
+        let copies = [&self.matrix, &self.anchor, &self.result];
+        let copies = copies.into_iter().flatten();
         8 * self.table.len() + copies.map(CudaSlice::len).sum::<usize>()
     }
 
@@ -69,40 +79,41 @@ impl Feed {
         &mut self,
         device: &'s Cuda,
         x: &'s Matrix<'s>,
+        anchor: Option<&'s Anchor<'s>>,
         output: &'s mut Output<'_>,
         guards: &mut Vec<SyncOnDrop<'s>>,
     ) -> Result<()> {
-        let stream: &CudaStream = device.stream();
-        let rows = match (x.device(), x.host()) {
-            (Some(blocks), _) => {
-                let rows: Result<_> = blocks
-                    .iter()
-                    .map(|block| on_device(device, &block, guards))
-                    .collect();
-                rows?
-            }
-            (None, Some(data)) => self.upload(device, &data)?,
-            (None, None) => {
-                let expected = format!("a matrix in the memory of {device} or of the host");
-                return Err(Error::shape(
-                    "run",
-                    expected,
-                    "one in another device's memory",
-                ));
-            }
+        let rows = match x.device() {
+            Some(blocks) => on_device(device, &blocks, guards)?,
+            None => upload(device, x, &self.shape, &mut self.matrix)?,
         };
-        let outs = self.outs(device, stream, output, guards)?;
-        self.write(device, &rows, &outs)
+        let anchors = match anchor {
+            Some(Anchor::Vector(vector)) => {
+                let anchors = match vector.device() {
+                    Some(blocks) => on_device(device, &blocks, guards)?,
+                    None => upload(device, vector, &self.shape.of_one_row(), &mut self.anchor)?,
+                };
+                Some(anchors.iter().map(|rows| rows.first()).collect())
+            }
+            _ => None,
+        };
+        if matches!(anchor, Some(Anchor::Output)) && output.is_host() {
+            // The result is made where it was.
+            self.write_result(device, output)?;
+        }
+        let outs = self.outs(device, output, guards)?;
+        let anchors = anchors.unwrap_or_else(|| outs.clone());
+        self.write(device, &rows, &outs, &anchors)
     }
 
     /// Where each block's result goes.
     fn outs<'s>(
         &mut self,
         device: &'s Cuda,
-        stream: &'s CudaStream,
         output: &'s mut Output<'_>,
         guards: &mut Vec<SyncOnDrop<'s>>,
     ) -> Result<Vec<u64>> {
+        let stream: &CudaStream = device.stream();
         let size = self.output.size() as u64;
         let mut first = 0;
         let starts: Vec<u64> = self
@@ -141,56 +152,27 @@ impl Feed {
         }
     }
 
-    /// Copies a matrix of the host's.
-    fn upload(&mut self, device: &Cuda, data: &Data<'_>) -> Result<Vec<Rows>> {
-        let size = self.input.size();
-        // Rows begin at multiples of 16 bytes.
-        let pitch = |d: usize| (d * size).next_multiple_of(16);
-        let n = self.shape.n();
-        let all: usize = self.shape.columns().iter().map(|&d| n * pitch(d)).sum();
-        let matrix = kept(device, &mut self.matrix, "a copy of the matrix", all)?;
-        let address = matrix.device_ptr(device.stream()).0;
-        let mut rows = Vec::new();
-        let mut at = 0;
-        for (b, &d) in self.shape.columns().iter().enumerate() {
-            let pitch = pitch(d);
-            let bytes = match data {
-                Data::F32(blocks) => packed(blocks, b, pitch),
-                Data::Bf16(blocks) => packed(blocks, b, pitch),
-                Data::F16(blocks) => packed(blocks, b, pitch),
-                Data::F64(blocks) => {
-                    let block = blocks.get(b);
-                    let mut bytes = vec![0; n * pitch];
-                    for (i, to) in bytes.chunks_exact_mut(pitch).enumerate() {
-                        let (row, stride) = block.row(i);
-                        for (to, x) in to
-                            .chunks_exact_mut(4)
-                            .zip(row.iter().step_by(stride.max(1)).take(d))
-                        {
-                            to.copy_from_slice(&x.to_f32().to_ne_bytes());
-                        }
-                    }
-                    bytes
-                }
-            };
-            let mut place = matrix.slice_mut(at..at + bytes.len());
-            device
-                .stream()
-                .memcpy_htod(&bytes, &mut place)
-                .map_err(|error| device.error("copy the matrix to the device", &error))?;
-            rows.push(Rows::Strided {
-                first: address + at as u64,
-                stride: pitch as u64,
-            });
-            at += bytes.len();
+    /// Copies what a result of the host's holds to where the device makes it.
+    fn write_result(&mut self, device: &Cuda, output: &Output<'_>) -> Result<()> {
+        fn bytes<T: Pod>(slices: &[&mut [T]]) -> Vec<u8> {
+            let parts = slices.iter().map(|slice| bytemuck::cast_slice(slice));
+            parts.collect::<Vec<&[u8]>>().concat()
         }
-        Ok(rows)
+        let bytes = match &output.data {
+            OutputData::F32(slices) => bytes(slices),
+            OutputData::Bf16(slices) => bytes(slices),
+            OutputData::F16(slices) => bytes(slices),
+            _ => return Ok(()),
+        };
+        let result = kept(device, &mut self.result, "the result", bytes.len())?;
+        let copied = device.stream().memcpy_htod(&bytes, result);
+        copied.map_err(|error| device.error("copy the start to the device", &error))
     }
 
     /// Writes the table, if it is not what it was in the last run.
-    fn write(&mut self, device: &Cuda, rows: &[Rows], outs: &[u64]) -> Result<()> {
+    fn write(&mut self, device: &Cuda, rows: &[Rows], outs: &[u64], anchors: &[u64]) -> Result<()> {
         let columns = self.shape.columns();
-        let tables = columns.len() * BLOCK + self.shape.problems() * PROBLEM;
+        let tables = columns.len() * (BLOCK + 1) + self.shape.problems() * PROBLEM;
         let address = self.table.device_ptr(device.stream()).0;
         let n = self.shape.n();
         let mut blocks = Vec::with_capacity(columns.len());
@@ -230,6 +212,7 @@ impl Feed {
         }
         table.extend_from_slice(bytemuck::cast_slice(&blocks));
         table.extend_from_slice(bytemuck::cast_slice(&problems));
+        table.extend_from_slice(anchors);
         for rows in rows {
             let from = table.len();
             if let Rows::Separate(list) = rows {
@@ -256,11 +239,12 @@ impl Feed {
         Ok(())
     }
 
-    /// The addresses of the blocks and of the problems.
-    pub fn tables(&self, device: &Cuda) -> (u64, u64) {
-        let address = self.table.device_ptr(device.stream()).0;
-        let blocks = self.shape.columns().len() * size_of::<abi::Block>();
-        (address, address + blocks as u64)
+    /// The addresses of the blocks, of the problems, and of the anchors' addresses.
+    pub fn tables(&self, device: &Cuda) -> (u64, u64, u64) {
+        let blocks = self.table.device_ptr(device.stream()).0;
+        let problems = blocks + 8 * (self.shape.columns().len() * BLOCK) as u64;
+        let anchors = problems + 8 * (self.shape.problems() * PROBLEM) as u64;
+        (blocks, problems, anchors)
     }
 
     /// Brings a result to the host, if that is where it goes. Waits for it.
@@ -295,12 +279,12 @@ fn foreign(device: &Cuda) -> Error {
     Error::shape("run", expected, "memory of another device or context")
 }
 
-/// The addresses of a block's rows in the device's memory.
+/// Where the rows of blocks in the device's memory are.
 fn on_device<'s, 'x: 's>(
     device: &'s Cuda,
-    block: &DeviceBlock<'x>,
+    blocks: &Blocks<'x, DeviceBlock<'x>>,
     guards: &mut Vec<SyncOnDrop<'s>>,
-) -> Result<Rows> {
+) -> Result<Vec<Rows>> {
     let mut address = |place: DevicePlace<'x>| {
         if place.home().is_some_and(|home| !device.owns(home)) {
             return Err(foreign(device));
@@ -309,7 +293,7 @@ fn on_device<'s, 'x: 's>(
         guards.extend(guard);
         Ok(pointer)
     };
-    match block.rows() {
+    let rows = |block: DeviceBlock<'x>| match block.rows() {
         (PlacedRows::Strided { first, row_stride }, selected) => {
             let first = address(first)?;
             let stride = (row_stride * block.dtype().size()) as u64;
@@ -329,7 +313,63 @@ fn on_device<'s, 'x: 's>(
             let rows: Result<_> = rows.iter().map(|&i| address(places[i])).collect();
             rows.map(Rows::Separate)
         }
+    };
+    blocks.iter().map(rows).collect()
+}
+
+/// Copies a matrix of the host's to the device. Rows begin at multiples of 16 bytes.
+fn upload(
+    device: &Cuda,
+    x: &Matrix<'_>,
+    shape: &Shape,
+    memory: &mut Option<CudaSlice<u8>>,
+) -> Result<Vec<Rows>> {
+    let Some(data) = x.host() else {
+        return Err(foreign(device));
+    };
+    let size = x.dtype().output().size();
+    let pitch = |d: usize| (d * size).next_multiple_of(16);
+    let all: usize = shape.columns().iter().map(|&d| shape.n() * pitch(d)).sum();
+    let memory = kept(device, memory, "a copy of the host's matrix", all)?;
+    let address = memory.device_ptr(device.stream()).0;
+    let mut rows = Vec::new();
+    let mut at = 0;
+    for (b, &d) in shape.columns().iter().enumerate() {
+        let pitch = pitch(d);
+        let bytes = match &data {
+            Data::F32(blocks) => packed(&blocks.get(b), pitch, |x| x),
+            Data::Bf16(blocks) => packed(&blocks.get(b), pitch, |x| x),
+            Data::F16(blocks) => packed(&blocks.get(b), pitch, |x| x),
+            Data::F64(blocks) => packed(&blocks.get(b), pitch, Element::to_f32),
+        };
+        let mut place = memory.slice_mut(at..at + bytes.len());
+        let copied = device.stream().memcpy_htod(&bytes, &mut place);
+        copied.map_err(|error| device.error("copy the matrix to the device", &error))?;
+        rows.push(Rows::Strided {
+            first: address + at as u64,
+            stride: pitch as u64,
+        });
+        at += bytes.len();
     }
+    Ok(rows)
+}
+
+/// A block's rows as bytes, each from a multiple of the pitch on.
+fn packed<T: Element, U: Pod>(
+    block: &Block<'_, T>,
+    pitch: usize,
+    convert: impl Fn(T) -> U,
+) -> Vec<u8> {
+    let (n, d) = (block.n(), block.d());
+    let mut bytes = vec![0; n * pitch];
+    for (i, to) in bytes.chunks_exact_mut(pitch).enumerate() {
+        let (row, stride) = block.row(i);
+        let elements = row.iter().step_by(stride.max(1)).take(d);
+        for (to, x) in to.chunks_exact_mut(size_of::<U>()).zip(elements) {
+            to.copy_from_slice(bytemuck::bytes_of(&convert(*x)));
+        }
+    }
+    bytes
 }
 
 /// A copy's memory, made anew if it is too small.
@@ -344,26 +384,4 @@ fn kept<'k>(
         *slot = Some(device.allocate("run", what, bytes)?);
     }
     Ok(slot.as_mut().expect("it has just been made"))
-}
-
-/// A block's rows as bytes, each from a multiple of the pitch on.
-fn packed<T: Element>(blocks: &Blocks<'_, Block<'_, T>>, b: usize, pitch: usize) -> Vec<u8> {
-    let block = blocks.get(b);
-    let (n, d) = (block.n(), block.d());
-    let mut bytes = vec![0; n * pitch];
-    for (i, to) in bytes.chunks_exact_mut(pitch).enumerate() {
-        let to = &mut to[..d * size_of::<T>()];
-        if let Some(row) = block.contiguous(i, 0..d) {
-            to.copy_from_slice(bytemuck::cast_slice(row));
-            continue;
-        }
-        let (row, stride) = block.row(i);
-        for (to, x) in to
-            .chunks_exact_mut(size_of::<T>())
-            .zip(row.iter().step_by(stride.max(1)))
-        {
-            to.copy_from_slice(bytemuck::bytes_of(x));
-        }
-    }
-    bytes
 }

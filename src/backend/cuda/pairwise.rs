@@ -1,83 +1,159 @@
 //! The primitive `pairwise`: the centre, partial sums of inner products, and their sum.
 
+use super::launch::Grid;
 use super::modules::Module;
 use super::params::{self, optional, word};
 use super::steps::{element, statistic};
 use super::workspace::Job;
-use super::{abi, plan, policy};
+use super::{Cuda, abi, plan, policy};
 use crate::Result;
-use crate::geometry::GeometrySlot;
 use crate::plan::{Columns, Pairwise, Statistic, Ties};
 
-/// Rows of a group of the kernel for any number of rows.
+/// Points of a group of the kernel for any number of rows.
 const GROUP: usize = 64;
 
-/// Does one kernel compute the centre and the products?
-pub(super) fn is_fused(step: &Pairwise, n: usize) -> bool {
-    step.weights.is_none() && n <= policy::FUSED_ROWS
+/// How a kernel of `kernels/pairwise` cuts the products up: its constants, mirrored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kernel {
+    /// The bucket of rows of the kernel that computes the centre itself; 0 for the other one.
+    bucket: usize,
+    points: usize,
+    threads: usize,
+    /// Columns of a stage.
+    columns: usize,
+    /// Points of a tile.
+    tile: usize,
+    /// Pairs of groups.
+    pairs: usize,
 }
 
-fn points(step: &Pairwise, n: usize) -> usize {
-    GeometrySlot::points(n, step.origin)
-}
+impl Kernel {
+    /// The kernel for a step on a device.
+    pub fn new(device: &Cuda, step: &Pairwise, n: usize) -> Self {
+        let points = n + step.anchors.count();
+        if step.weights.is_none() && n <= policy::FUSED_ROWS {
+            let bucket = policy::bucket(n, policy::FUSED_ROWS);
+            let threads = if bucket <= 16 { 256 } else { 192 };
+            let width = match bucket {
+                0..=8 => 4,
+                9..=32 => 2,
+                _ => 1,
+            };
+            let fused = Kernel {
+                bucket,
+                points,
+                threads,
+                columns: threads * width,
+                tile: if bucket <= 16 { 4 } else { 8 },
+                pairs: 1,
+            };
+            if fused.shared() <= device.shared() {
+                return fused;
+            }
+        }
+        let groups = points.div_ceil(GROUP);
+        Kernel {
+            bucket: 0,
+            points,
+            threads: 256,
+            columns: 64,
+            tile: 8,
+            pairs: if points <= 2 * GROUP {
+                1
+            } else {
+                groups * (groups + 1) / 2
+            },
+        }
+    }
 
-/// Partial sums of a CUDA block.
-pub(super) fn partials(step: &Pairwise, n: usize) -> usize {
-    let points = points(step, n);
-    points * (points + 1) / 2
+    /// Does it compute the centre itself?
+    pub fn is_fused(&self) -> bool {
+        self.bucket > 0
+    }
+
+    /// Partial sums of a CUDA block.
+    pub fn partials(&self) -> usize {
+        self.points * (self.points + 1) / 2
+    }
+
+    /// Bytes of shared memory.
+    pub fn shared(&self) -> usize {
+        let chunks = self.tile / 4;
+        let square = self.tile * self.tile;
+        // The most of all pairs: two whole groups, if there is more than one.
+        let (rows, pairs) = match self.pairs {
+            1 => {
+                let rows = self.points.div_ceil(self.tile);
+                (rows, rows * (rows + 1) / 2)
+            }
+            _ => (
+                2 * GROUP / self.tile,
+                (GROUP / self.tile) * (GROUP / self.tile),
+            ),
+        };
+        let pitch = 4 * ((rows * chunks) | 1);
+        let stage = (self.columns * pitch).max(self.threads * square / chunks);
+        4 * (stage + 2 * pairs * square)
+    }
 }
 
 /// Enqueues the step for all problems.
 pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Result<()> {
     let n = job.shape.n();
-    let points = points(step, n);
-    let fused = is_fused(step, n);
-    let groups = points.div_ceil(GROUP);
-    let pairs = if fused { 1 } else { groups * (groups + 1) / 2 };
+    let kernel = Kernel::new(job.device, step, n);
     let parameters = params::Pairwise {
         partials: job.at.partials,
         marks: job.at.marks,
         centre: job.at.centre,
-        anchors: 0,
-        given: 0,
-        origin: u32::from(step.origin),
-        anchor_type: abi::dtype(job.input),
+        anchors: job.at.anchors,
+        given: u32::from(step.anchors.given),
+        origin: u32::from(step.anchors.origin),
+        anchor_type: abi::dtype(job.output),
         weights: optional(step.weights),
-        pairs: word(pairs),
-        points: word(points),
+        pairs: word(kernel.pairs),
+        points: word(kernel.points),
     };
-    for chunk in job.dealing.chunks(!fused) {
+    for chunk in job.dealing.chunks(!kernel.is_fused()) {
         let x = job.matrix(chunk);
-        let bucket = if fused {
-            policy::bucket(n, policy::FUSED_ROWS)
-        } else {
-            0
-        };
-        let module = Module::Pairwise(element(job, &x), bucket);
-        if fused {
-            job.launch(module, "pairwise_median", (256, 0, 1), &x, &parameters)?;
-            continue;
+        if !kernel.is_fused() {
+            let centre = Columns {
+                statistic: Statistic::Median(Ties::Midpoint),
+                mixing: None,
+                weights: step.weights,
+                distances: None,
+                write: false,
+            };
+            statistic(job, &centre, &x, total, job.at.centre)?;
         }
-        let centre = Columns {
-            statistic: Statistic::Median(Ties::Midpoint),
-            mixing: None,
-            weights: step.weights,
-            distances: None,
-            write: false,
+        let name = match kernel.is_fused() {
+            true => "pairwise_median",
+            false => "pairwise",
         };
-        statistic(job, &centre, &x, total, job.at.centre)?;
-        job.launch(module, "pairwise", (256, 0, pairs), &x, &parameters)?;
+        let blocks = job.blocks(&x) * kernel.pairs;
+        let grid = Grid {
+            blocks: (word(blocks), word(job.shape.problems()), 1),
+            threads: word(kernel.threads),
+            shared: word(kernel.shared()),
+        };
+        let module = Module::Pairwise(element(job, &x), kernel.bucket);
+        job.enqueue(module, name, grid, &x, Some(&parameters))?;
     }
     let parameters = params::Inner {
         partials: job.at.partials,
         marks: job.at.marks,
         blocks: word(job.dealing.blocks()),
         n: word(n),
-        points: word(points),
+        points: word(kernel.points),
         weights: optional(step.weights),
         out: word(step.out.offset),
         padding: 0,
     };
-    plan::run(job, "inner", partials(step, n).div_ceil(32), &parameters)?;
-    plan::run(job, "inner_finish", 1, &parameters)
+    let blocks = kernel.partials().div_ceil(32) + kernel.points.div_ceil(32);
+    plan::run(job, "inner", (blocks, plan::SUM_THREADS), &parameters)?;
+    plan::run(
+        job,
+        "inner_finish",
+        (kernel.points, plan::threads(kernel.points)),
+        &parameters,
+    )
 }

@@ -88,7 +88,7 @@ pub(super) struct Write {
 
 impl From<GeometrySlot> for Geometry {
     fn from(geometry: GeometrySlot) -> Self {
-        let points = GeometrySlot::points(geometry.n, geometry.origin);
+        let points = geometry.points();
         Geometry {
             gram: word(geometry.slot.offset),
             classes: word(geometry.slot.offset + points * points),

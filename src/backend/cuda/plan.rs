@@ -13,12 +13,29 @@ use crate::plan::Slot;
 /// Rows that the kernels have room for.
 const MAX_ROWS: usize = 1024;
 
-/// Threads of a CUDA block.
-const THREADS: u32 = 256;
+/// Threads that add up partial sums.
+pub(super) const SUM_THREADS: u32 = 512;
+
+/// Threads of kernels that multiply tiles of 32 × 32.
+const TILE_THREADS: u32 = 256;
+
+/// A thread for each of so many.
+pub(super) fn threads(count: usize) -> u32 {
+    word(count.next_multiple_of(32).clamp(32, 1024))
+}
+
+/// Tiles of a matrix.
+fn tiles(rows: usize, columns: usize) -> usize {
+    rows.div_ceil(32) * columns.div_ceil(32)
+}
 
 /// Does the device have this operation? The others are searches and eigenvalues.
 pub(super) fn supported(op: &Op) -> bool {
     let fits = |n: usize| n <= MAX_ROWS;
+    // The kernels know no other anchor than the origin.
+    if op.has_given_anchor() {
+        return false;
+    }
     match *op {
         Op::Mean { out, .. } | Op::Ctma { out, .. } => fits(out.len),
         Op::Krum { geometry, .. }
@@ -49,10 +66,6 @@ pub(super) fn supported(op: &Op) -> bool {
 pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
     debug_assert!(supported(op), "{op:?} is for the host");
     let scratch = word(op.out().end());
-    let all = Phases {
-        from: 0,
-        to: u32::MAX,
-    };
     match *op {
         Op::Mean { weights, out } => {
             let parameters = params::Mean {
@@ -61,7 +74,7 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 out: word(out.offset),
                 padding: 0,
             };
-            run(job, "mean", 1, &parameters)
+            run(job, "mean", (1, threads(out.len)), &parameters)
         }
         Op::Krum {
             geometry,
@@ -69,15 +82,19 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
             m,
             out,
         } => {
-            let parameters = params::Krum {
-                geometry: geometry.into(),
-                phases: all,
-                neighbours: word(neighbours),
-                m: word(m),
-                out: word(out.offset),
-                padding: 0,
-            };
-            run(job, "krum", 1, &parameters)
+            // A block for each score, then one for the choice.
+            for (from, blocks) in [(0, geometry.n), (1, 1)] {
+                let parameters = params::Krum {
+                    geometry: geometry.into(),
+                    phases: phase(from),
+                    neighbours: word(neighbours),
+                    m: word(m),
+                    out: word(out.offset),
+                    padding: 0,
+                };
+                run(job, "krum", (blocks, threads(geometry.n)), &parameters)?;
+            }
+            Ok(())
         }
         Op::Ctma {
             distances,
@@ -94,7 +111,7 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 n: word(out.len),
                 out: word(out.offset),
             };
-            run(job, "ctma", 1, &parameters)
+            run(job, "ctma", (1, threads(out.len)), &parameters)
         }
         Op::Nnm {
             geometry,
@@ -110,7 +127,7 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 weights: optional(weights),
                 out: word(out.offset),
             };
-            run(job, "nnm", geometry.n, &parameters)
+            run(job, "nnm", (geometry.n, threads(geometry.n)), &parameters)
         }
         Op::Monna {
             geometry,
@@ -125,7 +142,7 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 pivot: word(pivot),
                 out: word(out.offset),
             };
-            run(job, "monna", 1, &parameters)
+            run(job, "monna", (1, threads(geometry.n)), &parameters)
         }
         Op::Clipping { geometry, c, out } => {
             let parameters = params::Clipping {
@@ -134,7 +151,12 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 clipped: NONE,
                 out: word(out.offset),
             };
-            run(job, "clipping", 1, &parameters)
+            run(
+                job,
+                "clipping",
+                (geometry.n, threads(geometry.n)),
+                &parameters,
+            )
         }
         Op::Arc { geometry, f, out } => {
             let parameters = params::Clipping {
@@ -143,7 +165,12 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 clipped: word(clipped(geometry.n, f)),
                 out: word(out.offset),
             };
-            run(job, "clipping", 1, &parameters)
+            run(
+                job,
+                "clipping",
+                (geometry.n, threads(geometry.n)),
+                &parameters,
+            )
         }
         Op::Compose {
             outer,
@@ -155,20 +182,37 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
             coefficients,
             mixing,
             out,
+            ..
         } => product(job, coefficients, mixing, out.len, out),
         Op::Mix {
             geometry,
             mixing,
             out,
         } => {
-            let parameters = params::Mix {
-                geometry: geometry.into(),
-                mixed: out.into(),
-                phases: all,
-                mixing: word(mixing.offset),
-                scratch,
+            let (points, rows) = (geometry.points(), mixing.len / geometry.n);
+            // The last phase and what it reads are of one block each, where there are few points.
+            let each = [
+                rows.div_ceil(TILE_THREADS as usize / 32),
+                1,
+                tiles(rows, points),
+                tiles(rows, rows),
+                out.points(),
+            ];
+            let phases = match points {
+                0..=32 => vec![(Phases { from: 0, to: 5 }, 1)],
+                _ => (0..5).map(phase).zip(each).collect(),
             };
-            run(job, "mix", 1, &parameters)
+            for (phases, blocks) in phases {
+                let parameters = params::Mix {
+                    geometry: geometry.into(),
+                    mixed: out.into(),
+                    phases,
+                    mixing: word(mixing.offset),
+                    scratch,
+                };
+                run(job, "mix", (blocks, TILE_THREADS), &parameters)?;
+            }
+            Ok(())
         }
         Op::Distances {
             geometry,
@@ -176,16 +220,25 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
             coefficients,
             out,
         } => {
-            let parameters = params::Distances {
-                geometry: geometry.into(),
-                mixed: rows.map_or(Geometry::zeroed(), |(_, own)| own.into()),
-                phases: all,
-                coefficients: word(coefficients.offset),
-                mixing: optional(rows.map(|(mixing, _)| mixing)),
-                out: word(out.offset),
-                scratch,
+            let points = geometry.points();
+            let blocks = points.div_ceil(32);
+            let phases = match points {
+                0..=128 => vec![(Phases { from: 0, to: 2 }, 1)],
+                _ => vec![(phase(0), blocks), (phase(1), blocks)],
             };
-            run(job, "distances", 1, &parameters)
+            for (phases, blocks) in phases {
+                let parameters = params::Distances {
+                    geometry: geometry.into(),
+                    mixed: rows.map_or(Geometry::zeroed(), |(_, own)| own.into()),
+                    phases,
+                    coefficients: word(coefficients.offset),
+                    mixing: optional(rows.map(|(mixing, _)| mixing)),
+                    out: word(out.offset),
+                    scratch,
+                };
+                run(job, "distances", (blocks, 1024), &parameters)?;
+            }
+            Ok(())
         }
         Op::Rfa {
             geometry,
@@ -209,7 +262,12 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 scratch,
                 padding: 0,
             };
-            run(job, "rfa", 1, &parameters)
+            run(
+                job,
+                "rfa",
+                (1, threads(32 * geometry.points())),
+                &parameters,
+            )
         }
         Op::CenteredClipping {
             geometry,
@@ -226,7 +284,12 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
                 out: word(out.offset),
                 scratch,
             };
-            run(job, "centered_clipping", 1, &parameters)
+            run(
+                job,
+                "centered_clipping",
+                (1, threads(32 * geometry.points())),
+                &parameters,
+            )
         }
         Op::Bulyan { .. }
         | Op::Mda { .. }
@@ -247,7 +310,7 @@ fn product(job: &Job<'_>, outer: Slot, inner: Slot, n: usize, out: Slot) -> Resu
         n: word(n),
         out: word(out.offset),
     };
-    run(job, "product", rows, &parameters)
+    run(job, "product", (tiles(rows, n), TILE_THREADS), &parameters)
 }
 
 /// Sums up partial sums of squared distances.
@@ -261,7 +324,12 @@ pub(super) fn squares(job: &Job<'_>, out: Slot) -> Result<()> {
         out: word(out.offset),
         padding: 0,
     };
-    run(job, "squares", rows, &parameters)
+    run(
+        job,
+        "squares",
+        (rows.div_ceil(32), SUM_THREADS),
+        &parameters,
+    )
 }
 
 /// Writes a few numbers to an address in the arena.
@@ -281,7 +349,7 @@ pub(super) fn write(job: &Job<'_>, values: &[f64], address: u64) -> Result<()> {
         };
         let grid = Grid {
             blocks: (1, 1, 1),
-            threads: THREADS,
+            threads: threads(values.len()),
             shared: 0,
         };
         job.enqueue(Module::Plan, "write", grid, &region, Some(&parameters))?;
@@ -289,11 +357,16 @@ pub(super) fn write(job: &Job<'_>, values: &[f64], address: u64) -> Result<()> {
     Ok(())
 }
 
-/// Enqueues a kernel of the plan, with so many CUDA blocks for each problem.
+/// One phase of a kernel.
+fn phase(from: u32) -> Phases {
+    Phases { from, to: from + 1 }
+}
+
+/// Enqueues a kernel of the plan, with so many CUDA blocks for each problem of so many threads.
 pub(super) fn run<P: NoUninit>(
     job: &Job<'_>,
     name: &'static str,
-    blocks: usize,
+    (blocks, threads): (usize, u32),
     parameters: &P,
 ) -> Result<()> {
     let region = Region {
@@ -304,7 +377,7 @@ pub(super) fn run<P: NoUninit>(
     };
     let grid = Grid {
         blocks: (word(blocks), word(job.shape.problems()), 1),
-        threads: THREADS,
+        threads,
         shared: 0,
     };
     job.enqueue(Module::Plan, name, grid, &region, Some(parameters))

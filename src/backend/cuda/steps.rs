@@ -1,9 +1,9 @@
 //! The primitives `columns` and `combine`.
 
-use super::abi;
 use super::modules::Module;
-use super::policy;
+use super::pairwise::Kernel;
 use super::workspace::Job;
+use super::{Cuda, abi, policy};
 use crate::backend::ranks::Form;
 use crate::plan::{Columns, Combine, Slot, Statistic, Step};
 use crate::{DType, Result};
@@ -39,10 +39,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub fn of(step: &Step, n: usize) -> Self {
+    pub fn of(device: &Cuda, step: &Step, n: usize) -> Self {
         match step {
             Step::Pairwise(step) => Kept {
-                centre: !super::pairwise::is_fused(step, n),
+                centre: !Kernel::new(device, step, n).is_fused(),
                 ..Kept::default()
             },
             Step::Columns(step) => {
@@ -88,7 +88,7 @@ pub(super) fn columns(
     total: Option<i32>,
     mean: Option<usize>,
 ) -> Result<()> {
-    let kept = Kept::of(&Step::Columns(*step), job.shape.n()).rows() > 0;
+    let kept = Kept::of(job.device, &Step::Columns(*step), job.shape.n()).rows() > 0;
     for chunk in job.dealing.chunks(kept) {
         let raw = job.matrix(chunk);
         let source = match step.mixing {
@@ -102,7 +102,7 @@ pub(super) fn columns(
             0
         };
         match mean {
-            Some(at) => weighted_sum(job, &source, at, centre, step.write)?,
+            Some(at) => weighted_sum(job, &source, at, centre, (step.write, 0))?,
             None => statistic(job, step, &source, total, centre)?,
         }
         if let Some(distances) = unmeasured {
@@ -224,11 +224,12 @@ fn weighted_sum(
     x: &abi::Matrix,
     coefficients: usize,
     centre: u64,
-    write: bool,
+    (write, anchors): (bool, u64),
 ) -> Result<()> {
     let parameters = abi::Combine {
         coefficients: coefficients as u64,
         centre,
+        anchors,
         write: u32::from(write),
         padding: 0,
     };
@@ -247,5 +248,7 @@ pub(super) fn combine(job: &Job<'_>, step: &Combine) -> Result<()> {
     let [whole] = job.dealing.chunks(false)[..] else {
         return Ok(());
     };
-    weighted_sum(job, &job.matrix(whole), step.coefficients.offset, 0, true)
+    let anchors = if step.anchor { job.at.anchors } else { 0 };
+    let coefficients = step.coefficients.offset;
+    weighted_sum(job, &job.matrix(whole), coefficients, 0, (true, anchors))
 }

@@ -9,7 +9,7 @@ use super::launch::{self, Grid};
 use super::modules::Module;
 use super::{Cuda, pairwise, plan, policy, steps as primitives};
 use crate::backend::known::{Known, Where};
-use crate::matrix::{Matrix, Output};
+use crate::engine::Operands;
 use crate::plan::{Arena, Slot, Statistic, Step};
 use crate::{DType, Error, Result, Shape};
 
@@ -95,6 +95,8 @@ pub(super) struct Addresses {
     pub staged: [u64; 2],
     pub partials: u64,
     pub marks: u64,
+    /// An address for each block: the given anchor.
+    pub anchors: u64,
     pub blocks: u64,
     pub problems: u64,
 }
@@ -130,6 +132,11 @@ impl Job<'_> {
         }
     }
 
+    /// CUDA blocks for all slabs of a matrix.
+    pub fn blocks(&self, x: &abi::Matrix) -> usize {
+        ((x.end - x.begin) as usize).div_ceil(self.dealing.per_block)
+    }
+
     /// Enqueues a kernel on all slabs of a matrix.
     pub fn launch<P: NoUninit>(
         &self,
@@ -139,10 +146,9 @@ impl Job<'_> {
         x: &abi::Matrix,
         parameters: &P,
     ) -> Result<()> {
-        let slabs = (x.end - x.begin) as usize;
         let grid = Grid {
             blocks: (
-                slabs.div_ceil(self.dealing.per_block) as u32,
+                self.blocks(x) as u32,
                 self.shape.problems() as u32,
                 z as u32,
             ),
@@ -204,19 +210,21 @@ impl Workspace {
         });
         let means: Vec<_> = means.collect();
         let region = region.max(1);
-        let feed = Feed::new(device, shape, input, output)?;
-        let kept = steps.iter().map(|step| primitives::Kept::of(step, n));
+        let feed = Feed::new(device, shape, output)?;
+        let kept = steps
+            .iter()
+            .map(|step| primitives::Kept::of(device, step, n));
         let kept = kept.fold(primitives::Kept::default(), primitives::Kept::max);
         let problems = shape.problems();
         let dealing = Dealing::new(device, feed.slabs(), problems, kept.rows());
         let per_row = problems * dealing.chunk * SLAB;
         let sums = |step: &Step| match step {
-            Step::Pairwise(step) => pairwise::partials(step, n),
+            Step::Pairwise(step) => pairwise::Kernel::new(device, step, n).partials(),
             Step::Columns(step) => step.distances.map_or(0, |distances| distances.out.len / 2),
             _ => 0,
         };
         let marks = |step: &Step| match step {
-            Step::Pairwise(_) => n,
+            Step::Pairwise(step) => n + step.anchors.count(),
             step => sums(step),
         };
         let blocks = problems * dealing.blocks();
@@ -267,7 +275,7 @@ impl Workspace {
     fn addresses(&self) -> Addresses {
         let stream = self.device.stream();
         let floats = |memory: &CudaSlice<f32>| memory.device_ptr(stream).0;
-        let (blocks, problems) = self.feed.tables(&self.device);
+        let (blocks, problems, anchors) = self.feed.tables(&self.device);
         let memory = &self.memory;
         Addresses {
             arena: memory.arena.device_ptr(stream).0,
@@ -275,6 +283,7 @@ impl Workspace {
             staged: [floats(&memory.staged[0]), floats(&memory.staged[1])],
             partials: floats(&memory.partials),
             marks: memory.marks.device_ptr(stream).0,
+            anchors,
             blocks,
             problems,
         }
@@ -284,15 +293,20 @@ impl Workspace {
     pub fn run(
         &mut self,
         steps: &[Step],
-        x: &Matrix<'_>,
         arena: &mut Arena,
-        output: &mut Output<'_>,
-        number: u64,
+        operands: Operands<'_, '_, '_>,
     ) -> Result<()> {
         let device = self.device.clone();
-        let waits = self.host_syncs() > 0 || x.host().is_some() || output.is_host();
+        let Operands {
+            x,
+            anchor,
+            output,
+            number,
+        } = operands;
+        let host_anchor = anchor.is_some_and(|anchor| anchor.is_host(output));
+        let waits = self.host_syncs() > 0 || x.host().is_some() || output.is_host() || host_anchor;
         if waits && launch::is_capturing(device.stream()) {
-            let expected = "a matrix and an output on the device, and a rule that runs there alone (host_syncs() = 0), \
+            let expected = "operands on the device, and a rule that runs there alone (host_syncs() = 0), \
                             while a graph is captured";
             let got = format!(
                 "a run that waits for the host, {} times in the middle",
@@ -302,7 +316,8 @@ impl Workspace {
         }
         {
             let mut guards: Vec<SyncOnDrop<'_>> = Vec::new();
-            self.feed.begin(&device, x, output, &mut guards)?;
+            self.feed
+                .begin(&device, x, anchor.as_ref(), output, &mut guards)?;
             self.enqueue(&device, steps, arena, number)?;
         }
         self.feed.finish(&device, output)
