@@ -35,18 +35,6 @@ TOOLS = {
         "5d6a0d32fdc7ea39917c20065614ae93add6f577d840233237ff08e9a38f58f0",
         ["nvidia/cuda_nvcc/bin/ptxas"],
     ),
-    "ptxas-12.0": (
-        "nvidia-cuda-nvcc-cu12",
-        "12.0.140",
-        "958d54df87d0c0b7207e7fed403d6eeda0890a01cc44cfeaccf87c7f90e9b165",
-        ["nvidia/cuda_nvcc/bin/ptxas"],
-    ),
-    "nvdisasm": (
-        "nvidia-cuda-nvdisasm",
-        "13.2.51",
-        "5a7acf77c55d6d2911ed6155d4d5bc156ffadf9df7a68a89b0c1155f4b13688c",
-        ["nvidia/cu13/bin/nvdisasm"],
-    ),
 }
 
 
