@@ -35,18 +35,6 @@ TOOLS = {
         "5d6a0d32fdc7ea39917c20065614ae93add6f577d840233237ff08e9a38f58f0",
         ["nvidia/cuda_nvcc/bin/ptxas"],
     ),
-    "ptxas-12.0": (
-        "nvidia-cuda-nvcc-cu12",
-        "12.0.140",
-        "958d54df87d0c0b7207e7fed403d6eeda0890a01cc44cfeaccf87c7f90e9b165",
-        ["nvidia/cuda_nvcc/bin/ptxas"],
-    ),
-    "nvdisasm": (
-        "nvidia-cuda-nvdisasm",
-        "13.2.51",
-        "5a7acf77c55d6d2911ed6155d4d5bc156ffadf9df7a68a89b0c1155f4b13688c",
-        ["nvidia/cu13/bin/nvdisasm"],
-    ),
 }
 
 
@@ -118,10 +106,27 @@ def tool(name):
 
 
 def networks():
-    """Has the headers of selection networks written to kernels/generated."""
-    if not (ROOT / "examples" / "kernel_networks.rs").exists():
+    """Has the headers of selection networks written to kernels/generated, if their generator has changed.
+
+    `cargo run --example kernel_networks` writes the same, but builds the crate and all it depends on: minutes
+    against seconds. The generator needs three files of it, which build.rs includes as well.
+    """
+    example = ROOT / "examples" / "kernel_networks.rs"
+    parts = [ROOT / "src" / "network" / f"{name}.rs" for name in ("comparators", "construct", "program")]
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in [example, *parts])).hexdigest()
+    stamp = KERNELS / "generated" / "stamp"
+    if stamp.exists() and stamp.read_text() == digest:
         return
-    subprocess.run(["cargo", "run", "--quiet", "--example", "kernel_networks"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        modules = "".join(f'#[path = "{p}"] mod {p.stem};\n' for p in parts)
+        exports = "pub mod network { pub use crate::comparators::*; pub use crate::program::*; }\n"
+        library = Path(scratch) / "byzagg.rs"
+        library.write_text("#![allow(dead_code)]\n" + modules + exports)
+        rustc = ["rustc", "--edition", "2024", "-O", "--cap-lints", "allow", "--out-dir", scratch, "-L", scratch]
+        subprocess.run([*rustc, "--crate-type", "rlib", library], check=True)
+        subprocess.run([*rustc, "--extern", "byzagg", example], check=True)
+        subprocess.run([Path(scratch) / example.stem, stamp.parent], check=True)
+    stamp.write_text(digest)
 
 
 def ptx_of(name):
