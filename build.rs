@@ -1,4 +1,4 @@
-//! Writes the selection networks for small n as straight-line Rust, and the table of the CUDA kernels.
+//! Writes the selection networks for small n as straight-line Rust.
 
 use std::path::Path;
 use std::{env, fs, io};
@@ -22,33 +22,8 @@ fn main() -> io::Result<()> {
     for name in ["comparators", "construct", "program"] {
         println!("cargo:rerun-if-changed=src/network/{name}.rs");
     }
-    println!("cargo:rerun-if-changed={MODULES}");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
-    fs::write(Path::new(&out).join("ptx.rs"), modules()?)?;
     fs::write(Path::new(&out).join("straight.rs"), source())
-}
-
-/// The compressed PTX of the CUDA kernels.
-const MODULES: &str = "kernels/ptx";
-
-/// A table of all modules: names and bytes.
-fn modules() -> io::Result<String> {
-    let root = env::current_dir()?;
-    let mut files = match fs::read_dir(MODULES) {
-        Ok(entries) => entries.collect::<io::Result<Vec<_>>>()?,
-        Err(_) => Vec::new(),
-    };
-    files.sort_by_key(fs::DirEntry::file_name);
-    let mut code =
-        String::from("/// Names and compressed PTX.\nstatic PTX: &[(&str, &[u8])] = &[\n");
-    for file in files {
-        let name = file.file_name().to_string_lossy().into_owned();
-        if let Some(module) = name.strip_suffix(".ptx.gz") {
-            let path = root.join(MODULES).join(&name);
-            code += &format!("({module:?}, include_bytes!({path:?})),\n");
-        }
-    }
-    Ok(code + "];\n")
 }
 
 fn source() -> String {
