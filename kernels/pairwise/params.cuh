@@ -21,7 +21,8 @@ struct Pairwise {
     u32 anchor_type;
     // `pairwise` only. A slot of n weights in x.arena (rows of weight 0 are not read), or NO_WEIGHTS.
     u32 weights;
-    // `pairwise` with more than 128 points: the pairs of groups of 64, g (g + 1) / 2 for g groups. Else 1.
+    // `pairwise` with more than 128 points, or little shared memory: the pairs of groups of 64, g (g + 1) / 2 for
+    // g groups. Else 1.
     u32 pairs;
     // points = x.n + origin + given.
     u32 points;

@@ -51,7 +51,7 @@ __device__ __forceinline__ void keep_first(const Order &order, u32 n, double tot
 }
 
 // n coefficients of the (weighted) mean. One block.
-KERNEL __launch_bounds__(1024) mean(const Region r, const Mean p) {
+KERNEL __launch_bounds__(1024, 1) mean(const Region r, const Mean p) {
     double *region = region_of(r);
     const double total = total_weight(region, p.weights, p.n);
     for (u32 i = threadIdx.x; i < p.n; i += blockDim.x) region[p.out + i] = weight_of(region, p.weights, i) / total;
@@ -60,7 +60,7 @@ KERNEL __launch_bounds__(1024) mean(const Region r, const Mean p) {
 // Phase 0: score_i, the sum of the `neighbours` smallest squared distances, added in an order that only they
 // decide; blocks take rows in turn (one each is best). Phase 1, one block: the mean of the m rows with the least
 // scores; those that are not usable are left out, the best usable one stands in for all, NaN without one.
-KERNEL __launch_bounds__(1024) krum(const Region r, const Krum p) {
+KERNEL __launch_bounds__(1024, 1) krum(const Region r, const Krum p) {
     __shared__ Order order;
     __shared__ double sorted[MAX_POINTS];
     double *region = region_of(r);
@@ -104,7 +104,7 @@ KERNEL __launch_bounds__(1024) krum(const Region r, const Krum p) {
 }
 
 // n coefficients from n squared distances and n classes. One block.
-KERNEL __launch_bounds__(1024) ctma(const Region r, const Ctma p) {
+KERNEL __launch_bounds__(1024, 1) ctma(const Region r, const Ctma p) {
     __shared__ Order order;
     double *region = region_of(r);
     const double *distances = region + p.distances, *classes = distances + p.n;
@@ -118,7 +118,7 @@ KERNEL __launch_bounds__(1024) ctma(const Region r, const Ctma p) {
 
 // Row i of an n × n mixing: the mean of the rows nearest to row i. A finite row averages usable rows; one that is
 // not keeps itself first. Blocks take rows in turn (one each is best).
-KERNEL __launch_bounds__(1024) nnm(const Region r, const Nnm p) {
+KERNEL __launch_bounds__(1024, 1) nnm(const Region r, const Nnm p) {
     __shared__ Order order;
     double *region = region_of(r);
     const View view(region, p.geometry);
@@ -139,7 +139,7 @@ KERNEL __launch_bounds__(1024) nnm(const Region r, const Nnm p) {
 }
 
 // n coefficients of the mean of the rows nearest to the pivot. One block.
-KERNEL __launch_bounds__(1024) monna(const Region r, const Monna p) {
+KERNEL __launch_bounds__(1024, 1) monna(const Region r, const Monna p) {
     __shared__ Order order;
     double *region = region_of(r);
     const View view(region, p.geometry);
@@ -151,7 +151,7 @@ KERNEL __launch_bounds__(1024) monna(const Region r, const Monna p) {
 
 // The diagonal n × n mixing that clips rows to a length, given or (ARC) that of the row behind the longest ones.
 // Rows that are not finite become zero. Blocks take rows in turn; each finds the length itself.
-KERNEL __launch_bounds__(1024) clipping(const Region r, const Clipping p) {
+KERNEL __launch_bounds__(1024, 1) clipping(const Region r, const Clipping p) {
     __shared__ Order order;
     __shared__ double length;
     double *region = region_of(r);

@@ -54,7 +54,7 @@ __device__ __forceinline__ void measure(const View &view, Walk &walk) {
 
 // Squared distances of rows, raw or mixed, to a combination of raw rows, and the rows' classes. Phase 0: G c.
 // Phase 1: distances. Warps take rows in turn; with at most 128 points one launch of one block is best.
-KERNEL __launch_bounds__(1024) distances(const Region r, const Distances p) {
+KERNEL __launch_bounds__(1024, 1) distances(const Region r, const Distances p) {
     __shared__ double point[MAX_POINTS];
     double *region = region_of(r);
     const View raw(region, p.geometry), mixed(region, p.mixed);
@@ -161,7 +161,7 @@ __device__ __forceinline__ void advance(Walk &walk, u32 n, u32 points, double to
 
 // The smoothed geometric median: n coefficients, the number of iterations, and whether they were too few. One block;
 // a warp for each point is best.
-KERNEL __launch_bounds__(1024) rfa(const Region r, const Rfa p) {
+KERNEL __launch_bounds__(1024, 1) rfa(const Region r, const Rfa p) {
     __shared__ Walk walk;
     double *region = region_of(r);
     const View view(region, p.geometry);
@@ -211,7 +211,7 @@ KERNEL __launch_bounds__(1024) rfa(const Region r, const Rfa p) {
 
 // Centered clipping, v ← v + (1/S) Σ w_i min(1, tau/|x_i - v|) (x_i - v) from v = 0: n coefficients; what they miss
 // to 1 is the origin's. One block; a warp for each point is best.
-KERNEL __launch_bounds__(1024) centered_clipping(const Region r, const CenteredClipping p) {
+KERNEL __launch_bounds__(1024, 1) centered_clipping(const Region r, const CenteredClipping p) {
     __shared__ Walk walk;
     double *region = region_of(r);
     const View view(region, p.geometry);

@@ -39,7 +39,7 @@ __device__ __forceinline__ To columns_of(const From *from, u32 blocks, u64 width
 
 // G in full and the classes, but that rows that are not finite are not yet cleared. Blocks along x:
 // ceil(points (points + 1) / 2 / 32) for the sums and ceil(points / 32) for the marks. Threads: 32 to 1024.
-KERNEL __launch_bounds__(1024) inner(const Region r, const Inner p) {
+KERNEL __launch_bounds__(1024, 1) inner(const Region r, const Inner p) {
     double *region = region_of(r);
     const u64 entries = (u64)p.points * (p.points + 1) / 2, groups = (entries + 31) / 32;
     if (blockIdx.x < groups) {
@@ -81,14 +81,14 @@ __device__ __forceinline__ void clear_rows(double *gram, double *classes, u32 po
 }
 
 // After `inner`. Any number of blocks along x takes the rows in turn.
-KERNEL __launch_bounds__(1024) inner_finish(const Region r, const Inner p) {
+KERNEL __launch_bounds__(1024, 1) inner_finish(const Region r, const Inner p) {
     double *gram = region_of(r) + p.out;
     clear_rows(gram, gram + (u64)p.points * p.points, p.points);
 }
 
 // Squared distances, +Inf for a row or a result that is not finite and above f32::MAX, and the rows' classes.
 // Blocks along x: ceil(rows / 32). Threads: 32 to 1024.
-KERNEL __launch_bounds__(1024) squares(const Region r, const Squares p) {
+KERNEL __launch_bounds__(1024, 1) squares(const Region r, const Squares p) {
     double *out = region_of(r) + p.out;
     const u64 i = (u64)blockIdx.x * 32 + lane(), first = (u64)blockIdx.y * p.blocks * p.rows;
     const double sum = columns_of<double>(p.partials + first, p.blocks, p.rows, i, Sum());
