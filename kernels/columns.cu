@@ -70,21 +70,35 @@ __device__ __forceinline__ void load_rows(Read read, Vector<V> (&vectors)[ROWS])
     for (int i = 0; i < ROWS; i++) vectors[i] = read(i);
 }
 
-// V columns from k on, NaN replaced; behind the last column, which is copied there, nothing is of use.
-template <int V>
-__device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, u32 k, Fill fill, float (&values)[V][ROWS]) {
-    Vector<V> vectors[ROWS];
-    u64 offset = (slab.start + k) * sizeof(ELEMENT);
-    u64 at = slab.first + k * sizeof(ELEMENT);
-    const u32 last = x.n - 1;
-    const auto row = [&](int i) {
-        if (slab.rows) return slab.rows[i < LEAST_ROWS ? i : min((u32)i, last)] + offset;
+// The rows as they are.
+struct InOrder {
+    __device__ __forceinline__ u64 row(const Matrix &x, const Slab &slab, int i, u64 &at) const {
+        const u32 last = x.n - 1;
+        if (slab.rows) return slab.rows[i < LEAST_ROWS ? i : min((u32)i, last)] + (at - slab.first);
         u64 here = at;
         at += i + 1 < LEAST_ROWS || i < last ? slab.stride : 0;
         return here;
-    };
+    }
+};
+
+// Each row, or another one in its place that may be read.
+struct Mapped {
+    const u32 *sources;
+
+    __device__ __forceinline__ u64 row(const Matrix &, const Slab &slab, int i, u64 &at) const {
+        return slab.rows ? slab.rows[sources[i]] + (at - slab.first) : at + sources[i] * slab.stride;
+    }
+};
+
+// V columns from k on, NaN replaced; behind the last column, which is copied there, nothing is of use.
+template <int V, class Rows>
+__device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, u32 k, Fill fill, const Rows &rows,
+                                             float (&values)[V][ROWS]) {
+    Vector<V> vectors[ROWS];
+    // Of a table's rows, what comes on top of where they begin.
+    u64 at = slab.first + (slab.rows ? slab.start + k : k) * sizeof(ELEMENT);
     if (slab.wide && k + V <= slab.columns) {
-        const auto read = [&](int i) { return *(const Vector<V> *)row(i); };
+        const auto read = [&](int i) { return *(const Vector<V> *)rows.row(x, slab, i, at); };
         // The table is the same for all rows: two loops.
         if (slab.rows)
             load_rows<V>(read, vectors);
@@ -96,7 +110,7 @@ __device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, 
         for (int v = 0; v < V; v++) places[v] = min((u32)v, slab.columns - 1 - k);
         load_rows<V>(
             [&](int i) {
-                const ELEMENT *from = (const ELEMENT *)row(i);
+                const ELEMENT *from = (const ELEMENT *)rows.row(x, slab, i, at);
                 Vector<V> one;
 #pragma unroll
                 for (int v = 0; v < V; v++) one.element[v] = from[places[v]];
@@ -143,17 +157,13 @@ struct Trimmed {
     static const int MEASURED_V = MEASURED_VECTOR;
     static const bool KEPT = ROWS <= KEPT_SORTED_ROWS;
     static const Fill FILL = ABOVE;
-    u32 inner[(ROWS + 31) / 32];
 
-    __device__ __forceinline__ Trimmed(const Matrix &, const Columns &c) {
-        int outer = c.part > 0.0f ? 1 : 0;
-        ranks<ROWS>(c.low + outer, c.high - outer, inner);
-    }
+    __device__ __forceinline__ Trimmed(const Matrix &, const Columns &) {}
 
     __device__ __forceinline__ float of(const Matrix &, const Columns &c, const float (&column)[ROWS]) const {
         float y[ROWS];
         sort(column, y);
-        return trimmed_mean(c, y, inner);
+        return trimmed_mean(c, y);
     }
 };
 
@@ -215,7 +225,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
         Round<V> at(x, round);
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
-        load_columns<V>(x, at.slab, at.k, Statistic::FILL, values);
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, InOrder(), values);
         const Statistic statistic(x, c);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
@@ -237,7 +247,7 @@ template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix
         Round<V> at(x, round);
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
-        load_columns<V>(x, at.slab, at.k, Statistic::FILL, values);
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, InOrder(), values);
         const Statistic statistic(x, c);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
@@ -288,7 +298,7 @@ template <class Statistic> __device__ __forceinline__ void run_measured(const Ma
         const int V = Statistic::MEASURED_V;
         run_again<V>(x, c, (const int *)0, [&](const Slab &slab, u32 k, float (&result)[V]) {
             float values[V][ROWS];
-            load_columns<V>(x, slab, k, Statistic::FILL, values);
+            load_columns<V>(x, slab, k, Statistic::FILL, InOrder(), values);
             const Statistic statistic(x, c);
 #pragma unroll
             for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
@@ -311,42 +321,45 @@ extern "C" __global__ void __launch_bounds__(128, 1) around_measured(const Matri
 
 #if ROWS <= 64
 
-// The weights as integers, 0 behind the last row.
-__device__ __forceinline__ void load_weights(const Matrix &x, const Columns &c, int *weights) {
+struct Weights {
+    // Integers, 0 behind the last row.
+    int of[ROWS];
+    // What is read in place of row i: a row with a weight.
+    u32 sources[ROWS];
+};
+
+__device__ __forceinline__ void load_weights(const Matrix &x, const Columns &c, Weights &weights) {
     const double *from = region_of(x) + c.weights;
-    for (u32 i = threadIdx.x; i < ROWS; i += blockDim.x) weights[i] = i < x.n ? (int)from[i] : 0;
+    for (u32 i = threadIdx.x; i < ROWS; i += blockDim.x) weights.of[i] = i < x.n ? (int)from[i] : 0;
+    __syncthreads();
+    u32 some = 0;
+    while (some < x.n - 1 && weights.of[some] == 0) some++;
+    for (u32 i = threadIdx.x; i < ROWS; i += blockDim.x) weights.sources[i] = weights.of[i] > 0 ? i : some;
     __syncthreads();
 }
 
 // The statistic of V columns from k on. A row of weight 0 is +Inf, which has no share whatever its place.
 template <int V>
-__device__ __forceinline__ void weigh(const Matrix &x, const Columns &c, const int *weights, const Slab &slab, u32 k,
+__device__ __forceinline__ void weigh(const Matrix &x, const Columns &c, const Weights &weights, const Slab &slab, u32 k,
                                       float (&result)[V]) {
-    Weighted values[V][ROWS];
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        float one[V];
-        int weight = weights[i];
-        if (weight > 0) {
-            load<ELEMENT, V>(slab, i, k, 0.0f, one);
-        } else {
-#pragma unroll
-            for (int v = 0; v < V; v++) one[v] = of_bits(INFINITY_BITS);
-        }
-#pragma unroll
-        for (int v = 0; v < V; v++) values[v][i] = Weighted{clean(one[v]), weight};
-    }
+    float values[V][ROWS];
+    load_columns<V>(x, slab, k, ABOVE, Mapped{weights.sources}, values);
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        Weighted y[ROWS];
-        sort(values[v], y);
+        Weighted pairs[ROWS], y[ROWS];
+#pragma unroll
+        for (int i = 0; i < ROWS; i++) {
+            int weight = weights.of[i];
+            pairs[i] = Weighted{weight > 0 ? values[v][i] : of_bits(INFINITY_BITS), weight};
+        }
+        sort(pairs, y);
         result[v] = weighted_statistic<ROWS>(c, y);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(128, 1) weighted(const Matrix x, const Columns c) {
     const int V = WEIGHTED_VECTOR;
-    __shared__ int weights[ROWS];
+    __shared__ Weights weights;
     load_weights(x, c, weights);
     const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
@@ -362,9 +375,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) weighted(const Matrix x, co
 
 extern "C" __global__ void __launch_bounds__(128, 1) weighted_measured(const Matrix x, const Columns c) {
     const int V = WEIGHTED_VECTOR;
-    __shared__ int weights[ROWS];
+    __shared__ Weights weights;
     load_weights(x, c, weights);
-    run_again<V>(x, c, weights, [&](const Slab &slab, u32 k, float (&result)[V]) {
+    run_again<V>(x, c, weights.of, [&](const Slab &slab, u32 k, float (&result)[V]) {
         weigh<V>(x, c, weights, slab, k, result);
     });
 }

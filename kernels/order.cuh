@@ -47,9 +47,11 @@ template <int N> __device__ __forceinline__ void ranks(int first, int last, u32 
 }
 
 // The mean of the ranks low..=high of sorted values, the outer two with a share of `part`, if it is not 0.
-// `inner` has the ranks with a whole share.
-template <int N>
-__device__ __forceinline__ float trimmed_mean(const Columns &c, const float (&y)[N], const u32 (&inner)[(N + 31) / 32]) {
+template <int N> __device__ __forceinline__ float trimmed_mean(const Columns &c, const float (&y)[N]) {
+    // The ranks with a whole share.
+    u32 inner[(N + 31) / 32];
+    int outer = c.part > 0.0f ? 1 : 0;
+    ranks<N>(c.low + outer, c.high - outer, inner);
     float sum = sum_of<N>([&](int k, float &sum) {
         if (inner[k / 32] >> (k % 32) & 1) sum += y[k];
     });
