@@ -7,9 +7,9 @@
 //
 // A block stages COLUMNS columns of all its points in shared memory, centred, f32. A thread then holds the R x R
 // products of a pair of row tiles in registers and takes every `splits`-th column. Chains of at most CHAIN fused
-// multiply-adds; the threads' sums are added in a fixed order, eight at a time, and these in two floats each
-// (TwoSum), so that the error stays below about 160 * 2^-24 of the sum of the terms' magnitudes however many
-// slabs a block takes. One partial sum an entry and block, no atomics. Equal rows have equal sums, bit by bit.
+// multiply-adds and additions of the threads' sums (in a fixed order, eight at a time); these are added up in two
+// floats each (TwoSum), so that the error stays below 1e-5 of the sum of the terms' magnitudes however many slabs
+// a block takes. One partial sum an entry and block, no atomics. Equal rows have equal sums, bit by bit.
 //
 // An element that is not finite counts as 0 and marks its row; a centre that is not finite counts as 0. Columns
 // behind the last and points behind the last are 0. CPU twin: src/backend/cpu/pairwise.rs.

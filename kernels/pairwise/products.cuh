@@ -20,10 +20,10 @@ const u32 CHUNKS = R / 4;
 const u32 SQUARE = R * R;
 
 // Threads, blocks of them on a multiprocessor, neighbouring columns that a thread loads at once, and columns of a
-// stage. The 64 sums of a thread and the median's network are in registers together: 168 of them.
+// stage. The 64 sums of a thread and the median's network share 168 registers.
 #ifdef ROWS
 const u32 THREADS = ROWS <= 16 ? 256 : 192;
-const u32 RESIDENT = ROWS <= 16 ? 3 : 2;
+const u32 RESIDENT = 2;
 const u32 WIDTH = ROWS <= 8 ? 4 : ROWS <= 32 ? 2 : 1;
 const u32 COLUMNS = THREADS * WIDTH;
 #else
@@ -32,8 +32,8 @@ const u32 RESIDENT = 2;
 const u32 COLUMNS = 64;
 #endif
 
-// Multiply-adds in a row before a sum is added to the others.
-const u32 CHAIN = 128;
+// Roundings in a row: of multiply-adds before a sum is added to the other threads', and of these. 164 * 2^-24 is 1e-5.
+const u32 CHAIN = 164;
 
 // Points of a group, of which `pairwise` takes a pair at a time when there are more than 2 * GROUP points.
 const u32 GROUP = 64;
@@ -151,7 +151,7 @@ struct Sums {
         if (split < splits) {
             const u32 step = splits * pitch;
             const float *at = stage;
-#pragma unroll 1
+#pragma unroll 2
             for (u32 k = split; k < columns; k += splits, at += step) {
                 float x[R], y[R];
 #pragma unroll
@@ -169,30 +169,34 @@ struct Sums {
         __syncthreads();
         const u32 longest = (COLUMNS + splits - 1) / splits;
         chain += longest;
-        if (chain + longest > CHAIN) flush();
+        if (chain + longest + 8 + splits / 8 > CHAIN) flush();
     }
 
     // Adds the threads' sums to the block's, half a tile's rows at a time.
     __device__ __forceinline__ void flush() {
 #pragma unroll
         for (u32 h = 0; h < CHUNKS; h++) {
-            // Threads write entry after entry side by side, and read pair after pair.
+            // Each thread adds some entries of its own pair; neighbouring threads have neighbouring pairs.
 #pragma unroll
             for (u32 u = 0; u < 4; u++)
 #pragma unroll
                 for (u32 v = 0; v < R; v++) stage[(u * R + v) * THREADS + threadIdx.x] = own[4 * h + u][v];
             __syncthreads();
-            for (u32 at = threadIdx.x; at < pairs * 4 * R; at += THREADS) {
-                const u32 entry = at / pairs;
-                const float *parts = stage + entry * THREADS + at % pairs;
-                float sum = 0.0f;
-                for (u32 s = 0; s < splits; s += 8) {
-                    float eight = 0.0f;
-                    const u32 end = s + 8 < splits ? s + 8 : splits;
-                    for (u32 i = s; i < end; i++) eight += parts[i * pairs];
-                    sum += eight;
+            if (split < splits) {
+                const u32 pair = threadIdx.x - split * pairs;
+#pragma unroll 1
+                for (u32 entry = split; entry < 4 * R; entry += splits) {
+                    const float *part = stage + entry * THREADS + pair, *end = part + splits * pairs;
+                    float sum = 0.0f;
+                    while (part < end) {
+                        float eight = 0.0f;
+#pragma unroll
+                        for (u32 i = 0; i < 8; i++, part += pairs)
+                            if (part < end) eight += *part;
+                        sum += eight;
+                    }
+                    accumulate((h * 4 * R + entry) * pairs + pair, sum);
                 }
-                accumulate(h * pairs * 4 * R + at, sum);
             }
             __syncthreads();
         }

@@ -36,18 +36,21 @@ __device__ __forceinline__ float given_element(const Matrix &x, const Pairwise &
     return p.anchor_type == BF16 ? of_bits((u32)bits << 16) : half_to_float(bits);
 }
 
-// What is staged of point i behind the rows, in a column with centre m.
-__device__ __forceinline__ float beyond_rows(const Matrix &x, const Pairwise &p, u64 s, u32 i, u32 k, bool inside, float m, u32 place) {
-    if (i >= p.points || !inside) return 0.0f;
-    if (i < x.n + p.origin) return -m;
-    const float value = given_element(x, p, s, i - x.n - p.origin, k);
-    if (finite(value)) return value - m;
-    flags[place] = 1;
-    return 0.0f;
+// What is staged of point i behind the rows, in a column with centre m: the origin's. Given vectors follow.
+__device__ __forceinline__ float beyond_rows(const Matrix &x, const Pairwise &p, u32 i, bool inside, float m) {
+    return inside && i < x.n + p.origin ? -m : 0.0f;
 }
 
 // Is this one finite? One comparison, where bits would take two operations.
 __device__ __forceinline__ bool bounded(float x) { return fabsf(x) < of_bits(INFINITY_BITS); }
+
+// Point i, a given vector, about the centre of a column. `place` is its place among the staged points.
+__device__ __forceinline__ float given_point(const Matrix &x, const Pairwise &p, u64 s, u32 i, u32 k, float m, u32 place) {
+    const float value = given_element(x, p, s, i - x.n - p.origin, k);
+    if (bounded(value)) return value - m;
+    flags[place] = 1;
+    return 0.0f;
+}
 
 #ifdef ROWS
 
@@ -93,40 +96,53 @@ __device__ __forceinline__ void read(const Slab &slab, u32 n, u32 column, float 
         T element[WIDTH];
     };
     const bool wide = slab.wide && column + WIDTH <= slab.columns;
-#pragma unroll 1
-    for (u32 first = 0; first < n; first += BATCH) {
+    // A running address: addresses of all rows would take the registers.
+    u64 at = slab.first + column * sizeof(T);
+    const u64 offset = slab.start * sizeof(T) + column * sizeof(T);
+#pragma unroll
+    for (u32 first = 0; first < ROWS; first += BATCH) {
+        const u32 end = first + BATCH < ROWS ? first + BATCH : ROWS;
         float values[BATCH][WIDTH];
         if (wide) {
+            Vector vectors[BATCH] = {};
+            if (slab.rows) {
 #pragma unroll
-            for (u32 i = 0; i < BATCH; i++) {
-                Vector vector = {};
-                if (first + i < n) vector = *(const Vector *)element<T>(slab, first + i, column);
+                for (u32 i = first; i < end; i++)
+                    if ((int)i < LEAST_ROWS || i < n) vectors[i - first] = *(const Vector *)(slab.rows[i] + offset);
+            } else {
 #pragma unroll
-                for (u32 w = 0; w < WIDTH; w++) values[i][w] = to_float(vector.element[w]);
+                for (u32 i = first; i < end; i++, at += slab.stride)
+                    if ((int)i < LEAST_ROWS || i < n) vectors[i - first] = *(const Vector *)at;
             }
+#pragma unroll
+            for (u32 i = first; i < end; i++)
+#pragma unroll
+                for (u32 w = 0; w < WIDTH; w++) values[i - first][w] = to_float(vectors[i - first].element[w]);
         } else {
+#pragma unroll 1
+            for (u32 w = 0; w < WIDTH; w++)
 #pragma unroll
-            for (u32 i = 0; i < BATCH; i++)
+                for (u32 i = first; i < end; i++) {
+                    const bool there = i < n && column + w < slab.columns;
+                    const float value = there ? to_float(*element<T>(slab, i, column + w)) : 0.0f;
 #pragma unroll
-                for (u32 w = 0; w < WIDTH; w++) {
-                    const bool there = first + i < n && column + w < slab.columns;
-                    values[i][w] = there ? to_float(*element<T>(slab, first + i, column + w)) : 0.0f;
+                    for (u32 v = 0; v < WIDTH; v++) values[i - first][v] = v == w || w == 0 ? value : values[i - first][v];
                 }
         }
 #pragma unroll
-        for (u32 c = 0; c < BATCH / 4; c++) {
-            if (first + 4 * c >= ROWS) break;
+        for (u32 c = first / 4; c < end / 4; c++)
 #pragma unroll
             for (u32 w = 0; w < WIDTH; w++) {
                 Four four;
 #pragma unroll
                 for (u32 q = 0; q < 4; q++) {
-                    four.x[q] = values[4 * c + q][w];
+                    four.x[q] = values[4 * c + q - first][w];
                     usual[w] = usual[w] && bounded(four.x[q]);
                 }
-                *(Four *)(own + w * step + first + 4 * c) = four;
+                *(Four *)(own + w * step + 4 * c) = four;
             }
-        }
+        // The next batch's loads stay behind.
+        asm volatile("" ::: "memory");
     }
 }
 
@@ -152,13 +168,17 @@ __device__ __forceinline__ void centre_column(float *own, const Matrix &x, const
         for (u32 q = 0; q < 4; q++) {
             const u32 i = 4 * c + q;
             if (i >= n)
-                four.x[q] = beyond_rows(x, p, s, i, k, inside, m, i);
+                four.x[q] = beyond_rows(x, p, i, inside, m);
             else if (bounded(four.x[q]))
                 four.x[q] -= m;
             else
                 four.x[q] = 0.0f, flags[i] = 1;
         }
         *(Four *)(own + 4 * c) = four;
+    }
+    if (p.given && inside) {
+#pragma unroll 1
+        for (u32 i = n + p.origin; i < p.points; i++) own[i] = given_point(x, p, s, i, k, m, i);
     }
 }
 
@@ -228,23 +248,46 @@ __device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, c
     for (u32 c = threadIdx.x / COLUMNS; c < chunks; c += THREADS / COLUMNS, unread >>= 4) {
         const u32 first = point_of(t, a, b, c);
         Four four;
+        bool usual = inside && first + 4 <= x.n && !(unread & 15);
+        if (usual) {
+            if (slab.rows) {
 #pragma unroll
-        for (u32 q = 0; q < 4; q++) {
-            const u32 i = first + q;
-            four.x[q] = 0.0f;
-            if (i < x.n) {
-                if (inside && !(unread >> q & 1)) {
-                    const float value = to_float(*element<T>(slab, i, column));
-                    if (bounded(value))
-                        four.x[q] = value - m;
-                    else
-                        flags[4 * c + q] = 1;
-                }
+                for (u32 q = 0; q < 4; q++) four.x[q] = to_float(*element<T>(slab, first + q, column));
             } else {
-                four.x[q] = beyond_rows(x, p, s, i, column, inside, m, 4 * c + q);
+                u64 at = slab.first + first * slab.stride + column * sizeof(T);
+#pragma unroll
+                for (u32 q = 0; q < 4; q++, at += slab.stride) four.x[q] = to_float(*(const T *)at);
+            }
+#pragma unroll
+            for (u32 q = 0; q < 4; q++) {
+                usual = usual && bounded(four.x[q]);
+                four.x[q] -= m;
+            }
+        }
+        if (!usual) {
+#pragma unroll 1
+            for (u32 q = 0; q < 4; q++) {
+                const u32 i = first + q;
+                float value = 0.0f;
+                if (i >= x.n) {
+                    value = beyond_rows(x, p, i, inside, m);
+                } else if (inside && !(unread >> q & 1)) {
+                    value = to_float(*element<T>(slab, i, column));
+                    if (bounded(value))
+                        value -= m;
+                    else
+                        value = 0.0f, flags[4 * c + q] = 1;
+                }
+#pragma unroll
+                for (u32 v = 0; v < 4; v++) four.x[v] = v == q ? value : four.x[v];
             }
         }
         *(Four *)(stage + place * pitch + 4 * c) = four;
+        if (p.given && inside && first + 4 > x.n + p.origin) {
+#pragma unroll 1
+            for (u32 i = first; i < first + 4 && i < p.points; i++)
+                if (i >= x.n + p.origin) stage[place * pitch + 4 * c + i - first] = given_point(x, p, s, i, column, m, 4 * c + i - first);
+        }
     }
 }
 
