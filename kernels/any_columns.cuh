@@ -307,7 +307,7 @@ __device__ __forceinline__ void run_tiles(const Matrix &x, const Columns &c, Sha
             float result;
             if (c.statistic == MEDIAN)
                 result = tile.median();
-            else if (c.statistic == TRIMMED_MEAN)
+            else if (WEIGHTED || c.statistic == TRIMMED_MEAN)
                 result = tile.trimmed_mean();
             else
                 result = tile.mean_around_median();

@@ -13,8 +13,8 @@
 // NaN of either sign counts as +Inf. Ties: the smaller value first. A row of weight 0 is not read.
 // CPU twins: src/backend/cpu/columns.rs, order.rs, weighted.rs. The wgpu twin: shaders/columns.wgsl.
 //
-// Threads: a multiple of 32, at most 256, 128 advised; exactly 128 for `…_measured`. Dynamic shared memory: none, but
-// 4 * ROWS * threads bytes for the mean around the median.
+// Threads: exactly 128. Dynamic shared memory: none, but 4 * ROWS * 128 bytes for the mean around the median (64 KiB
+// at 128 rows: more than 48 KiB has to be asked for).
 #include "columns.cuh"
 
 #ifdef ROWS
@@ -34,7 +34,15 @@
 #define MEASURED_VECTOR (ROWS <= 12 ? 4 : ROWS <= 24 ? 2 : 1)
 #endif
 #ifndef WEIGHTED_VECTOR
-#define WEIGHTED_VECTOR (ROWS <= 8 ? 4 : ROWS <= 20 ? 2 : 1)
+#define WEIGHTED_VECTOR (ROWS <= 8 ? 4 : ROWS <= 12 ? 2 : 1)
+#endif
+// CUDA blocks of 128 threads that a multiprocessor holds at least: while some wait for loads, others compute.
+#ifndef OCCUPANCY
+#define OCCUPANCY (ROWS <= 64 ? 4 : 3)
+#endif
+// The same for the trimmed mean: at 80 to 112 rows three would spill.
+#ifndef TRIMMED_OCCUPANCY
+#define TRIMMED_OCCUPANCY (ROWS <= 64 ? 4 : ROWS < 128 ? 2 : 3)
 #endif
 // Measured kernels keep values, sums and network in registers up to so many rows, and read the rows again beyond.
 #ifndef KEPT_ROWS
@@ -44,6 +52,9 @@
 #define KEPT_SORTED_ROWS 48
 #endif
 
+// Of a CUDA block.
+const u32 THREADS = 128;
+
 enum Fill { ALTERNATING, ABOVE };
 
 // V elements of one row.
@@ -51,55 +62,56 @@ template <int V> struct alignas(sizeof(ELEMENT) * V) Vector {
     ELEMENT element[V];
 };
 
-// Every row's vector, given how a row is read, and infinities for the rows that are not there.
+// Every row's vector, given how one is read. Rows that are not there are read as the last one, then filled: no branches,
+// and nothing is looked at before all loads are under way.
 template <int V, class Read>
-__device__ __forceinline__ void load_rows(const Matrix &x, Fill fill, Read read, float (&values)[V][ROWS]) {
+__device__ __forceinline__ void load_rows(Read read, Vector<V> (&vectors)[ROWS]) {
 #pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        if (i < LEAST_ROWS || i < x.n) {
-            Vector<V> one = read(i);
-#pragma unroll
-            for (int v = 0; v < V; v++) values[v][i] = clean(to_float(one.element[v]));
-        } else {
-            u32 sign = fill == ALTERNATING && ((i - x.n) & 1) ? SIGN : 0;
-#pragma unroll
-            for (int v = 0; v < V; v++) values[v][i] = of_bits(INFINITY_BITS | sign);
-        }
-    }
+    for (int i = 0; i < ROWS; i++) vectors[i] = read(i);
 }
 
 // V columns from k on, NaN replaced; behind the last column, which is copied there, nothing is of use.
 template <int V>
 __device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, u32 k, Fill fill, float (&values)[V][ROWS]) {
+    Vector<V> vectors[ROWS];
     u64 offset = (slab.start + k) * sizeof(ELEMENT);
     u64 at = slab.first + k * sizeof(ELEMENT);
+    const u32 last = x.n - 1;
+    const auto row = [&](int i) {
+        if (slab.rows) return slab.rows[i < LEAST_ROWS ? i : min((u32)i, last)] + offset;
+        u64 here = at;
+        at += i + 1 < LEAST_ROWS || i < last ? slab.stride : 0;
+        return here;
+    };
     if (slab.wide && k + V <= slab.columns) {
+        const auto read = [&](int i) { return *(const Vector<V> *)row(i); };
+        // The table is the same for all rows: two loops.
         if (slab.rows)
-            load_rows<V>(x, fill, [&](int i) { return *(const Vector<V> *)(slab.rows[i] + offset); }, values);
+            load_rows<V>(read, vectors);
         else
-            load_rows<V>(
-                x, fill,
-                [&](int) {
-                    Vector<V> one = *(const Vector<V> *)at;
-                    at += slab.stride;
-                    return one;
-                },
-                values);
+            load_rows<V>(read, vectors);
     } else {
         u32 places[V];
 #pragma unroll
         for (int v = 0; v < V; v++) places[v] = min((u32)v, slab.columns - 1 - k);
         load_rows<V>(
-            x, fill,
             [&](int i) {
-                const ELEMENT *from = (const ELEMENT *)(slab.rows ? slab.rows[i] + offset : at);
-                at += slab.stride;
+                const ELEMENT *from = (const ELEMENT *)row(i);
                 Vector<V> one;
 #pragma unroll
                 for (int v = 0; v < V; v++) one.element[v] = from[places[v]];
                 return one;
             },
-            values);
+            vectors);
+    }
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        u32 sign = fill == ALTERNATING && ((i - x.n) & 1) ? SIGN : 0;
+#pragma unroll
+        for (int v = 0; v < V; v++) {
+            float one = clean(to_float(vectors[i].element[v]));
+            values[v][i] = i < LEAST_ROWS || i < x.n ? one : of_bits(INFINITY_BITS | sign);
+        }
     }
 }
 
@@ -161,49 +173,77 @@ struct Around {
     }
 };
 
+// Where a thread is. The registers are for the network: of all this only the number of the round stays there.
+template <int V> struct Round {
+    static const u32 PER_SLAB = SLAB / (THREADS * V);
+    u64 s;
+    u32 k;
+    const Block *block;
+    Slab slab;
+
+    // How many there are for this CUDA block.
+    __device__ __forceinline__ static u32 count(const Matrix &x) {
+        u64 first, last;
+        slabs_of(x, first, last);
+        return first < last ? (u32)(last - first) * PER_SLAB : 0;
+    }
+
+    __device__ __forceinline__ Round(const Matrix &x, u32 round) {
+        forget();
+        s = x.begin + (u64)blockIdx.x * x.per_block + round / PER_SLAB;
+        k = (round % PER_SLAB * THREADS + threadIdx.x) * V;
+        block = block_of(x, s);
+        slab = slab_in(x, block, s, sizeof(ELEMENT));
+    }
+
+    // After the network.
+    __device__ __forceinline__ void again(const Matrix &x, u32 round) {
+        if (ROWS > 64) {
+            *this = Round(x, round);
+        } else {
+            forget();
+            slab = slab_in(x, block, s, sizeof(ELEMENT));
+        }
+    }
+};
+
 template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, const Columns &c) {
     const int V = Statistic::V;
-    const Statistic statistic(x, c);
-    u64 s, last;
-    for (slabs_of(x, s, last); s < last; s++) {
-        const Block *block = block_of(x, s);
-        u32 columns = slab_in(x, block, s, sizeof(ELEMENT)).columns;
+    const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
-        for (u32 k = threadIdx.x * V; k < columns; k += blockDim.x * V) {
-            forget();
-            float values[V][ROWS], result[V];
-            load_columns<V>(x, slab_in(x, block, s, sizeof(ELEMENT)), k, Statistic::FILL, values);
+    for (u32 round = 0; round < rounds; round++) {
+        Round<V> at(x, round);
+        if (at.k >= at.slab.columns) continue;
+        float values[V][ROWS], result[V];
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, values);
+        const Statistic statistic(x, c);
 #pragma unroll
-            for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
-            forget();
-            write_result<V>(x, slab_in(x, block, s, sizeof(ELEMENT)), s, k, c.centre, c.write, result);
-        }
+        for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
+        at.again(x, round);
+        write_result<V>(x, at.slab, at.s, at.k, c.centre, c.write, result);
     }
 }
 
 template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix &x, const Columns &c) {
     const int V = Statistic::MEASURED_V;
     __shared__ Events<ROWS> events;
-    const Statistic statistic(x, c);
     float sums[ROWS];
 #pragma unroll
     for (int i = 0; i < ROWS; i++) sums[i] = 0.0f;
     clear(events);
-    u64 s, last;
-    for (slabs_of(x, s, last); s < last; s++) {
-        const Block *block = block_of(x, s);
-        u32 columns = slab_in(x, block, s, sizeof(ELEMENT)).columns;
+    const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
-        for (u32 k = threadIdx.x * V; k < columns; k += blockDim.x * V) {
-            forget();
-            float values[V][ROWS], result[V];
-            load_columns<V>(x, slab_in(x, block, s, sizeof(ELEMENT)), k, Statistic::FILL, values);
+    for (u32 round = 0; round < rounds; round++) {
+        Round<V> at(x, round);
+        if (at.k >= at.slab.columns) continue;
+        float values[V][ROWS], result[V];
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, values);
+        const Statistic statistic(x, c);
 #pragma unroll
-            for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
-            forget();
-            write_result<V>(x, slab_in(x, block, s, sizeof(ELEMENT)), s, k, c.centre, c.write, result);
-            measure<V, ROWS>(x.n, LEAST_ROWS, columns - k, values, result, sums, events);
-        }
+        for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
+        at.again(x, round);
+        write_result<V>(x, at.slab, at.s, at.k, c.centre, c.write, result);
+        measure<V, ROWS>(x.n, LEAST_ROWS, at.slab.columns - at.k, values, result, sums, events);
     }
     finish<ROWS>(x, c, sums, events);
 }
@@ -212,30 +252,31 @@ template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix
 template <int V, class Compute>
 __device__ __forceinline__ void run_again(const Matrix &x, const Columns &c, const int *weights, Compute compute) {
     __shared__ Events<ROWS> events;
-    __shared__ float results[128 * V];
+    __shared__ float results[THREADS * V];
     float sums[ROWS / MEASURE_WARPS];
 #pragma unroll
     for (int j = 0; j < ROWS / MEASURE_WARPS; j++) sums[j] = 0.0f;
     clear(events);
-    u64 s, last;
-    for (slabs_of(x, s, last); s < last; s++) {
-        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+    const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
-        for (u32 first = 0; first < slab.columns; first += 128 * V) {
-            u32 k = first + threadIdx.x * V;
-            float result[V];
+    for (u32 round = 0; round < rounds; round++) {
+        float result[V];
 #pragma unroll
-            for (int v = 0; v < V; v++) result[v] = 0.0f;
-            if (k < slab.columns) {
-                compute(slab, k, result);
-                write_result<V>(x, slab, s, k, c.centre, c.write, result);
-            }
-#pragma unroll
-            for (int v = 0; v < V; v++) results[threadIdx.x * V + v] = k + v < slab.columns ? result[v] : 0.0f;
-            __syncthreads();
-            measure_again<ELEMENT, V, ROWS>(x, slab, first, weights, results, sums, events);
-            __syncthreads();
+        for (int v = 0; v < V; v++) result[v] = 0.0f;
+        Round<V> at(x, round);
+        u32 first = at.k - threadIdx.x * V;
+        // The same for all threads.
+        if (first >= at.slab.columns) continue;
+        if (at.k < at.slab.columns) {
+            compute(at.slab, at.k, result);
+            at.again(x, round);
+            write_result<V>(x, at.slab, at.s, at.k, c.centre, c.write, result);
         }
+#pragma unroll
+        for (int v = 0; v < V; v++) results[threadIdx.x * V + v] = at.k + v < at.slab.columns ? result[v] : 0.0f;
+        __syncthreads();
+        measure_again<ELEMENT, V, ROWS>(x, at.slab, first, weights, results, sums, events);
+        __syncthreads();
     }
     finish_again<ROWS>(x, c, weights, sums, events);
 }
@@ -245,26 +286,26 @@ template <class Statistic> __device__ __forceinline__ void run_measured(const Ma
         run_kept<Statistic>(x, c);
     } else {
         const int V = Statistic::MEASURED_V;
-        const Statistic statistic(x, c);
         run_again<V>(x, c, (const int *)0, [&](const Slab &slab, u32 k, float (&result)[V]) {
             float values[V][ROWS];
             load_columns<V>(x, slab, k, Statistic::FILL, values);
+            const Statistic statistic(x, c);
 #pragma unroll
             for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
         });
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) median(const Matrix x, const Columns c) { run<Median>(x, c); }
-extern "C" __global__ void __launch_bounds__(128) median_measured(const Matrix x, const Columns c) {
+extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix x, const Columns c) { run<Median>(x, c); }
+extern "C" __global__ void __launch_bounds__(128, 1) median_measured(const Matrix x, const Columns c) {
     run_measured<Median>(x, c);
 }
-extern "C" __global__ void __launch_bounds__(256) trimmed(const Matrix x, const Columns c) { run<Trimmed>(x, c); }
-extern "C" __global__ void __launch_bounds__(128) trimmed_measured(const Matrix x, const Columns c) {
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const Columns c) { run<Trimmed>(x, c); }
+extern "C" __global__ void __launch_bounds__(128, 1) trimmed_measured(const Matrix x, const Columns c) {
     run_measured<Trimmed>(x, c);
 }
-extern "C" __global__ void __launch_bounds__(256) around(const Matrix x, const Columns c) { run<Around>(x, c); }
-extern "C" __global__ void __launch_bounds__(128) around_measured(const Matrix x, const Columns c) {
+extern "C" __global__ void __launch_bounds__(128, 1) around(const Matrix x, const Columns c) { run<Around>(x, c); }
+extern "C" __global__ void __launch_bounds__(128, 1) around_measured(const Matrix x, const Columns c) {
     run_measured<Around>(x, c);
 }
 
@@ -303,23 +344,23 @@ __device__ __forceinline__ void weigh(const Matrix &x, const Columns &c, const i
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) weighted(const Matrix x, const Columns c) {
+extern "C" __global__ void __launch_bounds__(128, 1) weighted(const Matrix x, const Columns c) {
     const int V = WEIGHTED_VECTOR;
     __shared__ int weights[ROWS];
     load_weights(x, c, weights);
-    u64 s, last;
-    for (slabs_of(x, s, last); s < last; s++) {
-        const Slab slab = slab_of(x, s, sizeof(ELEMENT));
+    const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
-        for (u32 k = threadIdx.x * V; k < slab.columns; k += blockDim.x * V) {
-            float result[V];
-            weigh<V>(x, c, weights, slab, k, result);
-            write_result<V>(x, slab, s, k, c.centre, c.write, result);
-        }
+    for (u32 round = 0; round < rounds; round++) {
+        Round<V> at(x, round);
+        if (at.k >= at.slab.columns) continue;
+        float result[V];
+        weigh<V>(x, c, weights, at.slab, at.k, result);
+        at.again(x, round);
+        write_result<V>(x, at.slab, at.s, at.k, c.centre, c.write, result);
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) weighted_measured(const Matrix x, const Columns c) {
+extern "C" __global__ void __launch_bounds__(128, 1) weighted_measured(const Matrix x, const Columns c) {
     const int V = WEIGHTED_VECTOR;
     __shared__ int weights[ROWS];
     load_weights(x, c, weights);

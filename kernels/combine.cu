@@ -86,7 +86,7 @@ __device__ __forceinline__ void add_rows(const Slab &slab, const List &list, u32
 }
 
 // Σ c_i x_i over the rows whose coefficient is not 0. Moves those rows once, and the result.
-extern "C" __global__ void __launch_bounds__(256) combine(const Matrix x, const Combine c) {
+extern "C" __global__ void __launch_bounds__(256, 1) combine(const Matrix x, const Combine c) {
     __shared__ List list;
     const double *coefficients = region_of(x) + c.coefficients;
     if (x.n <= LISTED) list_rows(coefficients, 0, x.n, list);
@@ -111,6 +111,8 @@ extern "C" __global__ void __launch_bounds__(256) combine(const Matrix x, const 
 // Rows of X whose coefficients are in shared memory at a time.
 const u32 MIXED_AT_ONCE = 128;
 const int MIX_V = 2;
+// Rows that a thread loads before it uses the first.
+const u32 MIX_BATCH = 8;
 
 struct Coefficients {
     // For each row of X those of the tile's mixed rows, side by side.
@@ -120,11 +122,13 @@ struct Coefficients {
 
 __device__ __forceinline__ void load_coefficients(const Matrix &x, const Mix &c, u32 tile, u32 first, Coefficients &shared) {
     const double *mixing = region_of(x) + c.mixing;
-    u32 count = min(x.n - first, MIXED_AT_ONCE);
+    u32 rows = min(x.n - first, MIXED_AT_ONCE);
+    // The last batch is completed by rows that are not used.
+    u32 count = (rows + MIX_BATCH - 1) / MIX_BATCH * MIX_BATCH;
     __syncthreads();
     for (u32 at = threadIdx.x; at < count * MIXED_ROWS; at += blockDim.x) {
         u32 i = tile + at / count, j = at % count;
-        shared.of[j][at / count] = i < c.rows ? (float)mixing[(u64)i * x.n + first + j] : 0.0f;
+        shared.of[j][at / count] = i < c.rows && j < rows ? (float)mixing[(u64)i * x.n + first + j] : 0.0f;
     }
     __syncthreads();
     for (u32 j = threadIdx.x; j < count; j += blockDim.x) {
@@ -135,10 +139,50 @@ __device__ __forceinline__ void load_coefficients(const Matrix &x, const Mix &c,
     __syncthreads();
 }
 
+// Adds a batch of rows, from row first + part on.
+__device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients &shared, u32 first, u32 part, u32 k,
+                                          float (&sum)[MIXED_ROWS][MIX_V]) {
+    float values[MIX_BATCH][MIX_V];
+    bool all = true;
+#pragma unroll
+    for (int q = 0; q < MIX_BATCH; q++) {
+        values[q][0] = values[q][1] = 0.0f;
+        if (shared.used[part + q]) load<ELEMENT, MIX_V>(slab, first + part + q, k, 0.0f, values[q]);
+    }
+#pragma unroll
+    for (int q = 0; q < MIX_BATCH; q++) {
+        values[q][0] = clean(values[q][0]);
+        values[q][1] = clean(values[q][1]);
+        all = all && finite(values[q][0]) && finite(values[q][1]);
+    }
+    if (all) {
+#pragma unroll
+        for (int q = 0; q < MIX_BATCH; q++) {
+#pragma unroll
+            for (int r = 0; r < MIXED_ROWS; r++) {
+                float c = shared.of[part + q][r];
+                sum[r][0] = fmaf(c, values[q][0], sum[r][0]);
+                sum[r][1] = fmaf(c, values[q][1], sum[r][1]);
+            }
+        }
+    } else {
+        // 0 times an infinity is nothing.
+#pragma unroll
+        for (int q = 0; q < MIX_BATCH; q++) {
+#pragma unroll
+            for (int r = 0; r < MIXED_ROWS; r++) {
+                float c = shared.of[part + q][r];
+                sum[r][0] = c != 0.0f ? fmaf(c, values[q][0], sum[r][0]) : sum[r][0];
+                sum[r][1] = c != 0.0f ? fmaf(c, values[q][1], sum[r][1]) : sum[r][1];
+            }
+        }
+    }
+}
+
 // Mixed rows, Y = M X, to the workspace as f32. A thread has MIXED_ROWS rows (blockIdx.z says which) of two columns, so
 // that an element is loaded once for them. Moves X once for every MIXED_ROWS mixed rows (from the second time on it
 // may be in the cache), and Y.
-extern "C" __global__ void __launch_bounds__(256) mix(const Matrix x, const Mix c) {
+extern "C" __global__ void __launch_bounds__(128, 3) mix(const Matrix x, const Mix c) {
     __shared__ Coefficients shared;
     const u32 tile = blockIdx.z * MIXED_ROWS;
     const u64 slabs = x.end - x.begin;
@@ -159,28 +203,9 @@ extern "C" __global__ void __launch_bounds__(256) mix(const Matrix x, const Mix 
                     float sum[MIXED_ROWS][MIX_V];
 #pragma unroll
                     for (int r = 0; r < MIXED_ROWS; r++) sum[r][0] = sum[r][1] = 0.0f;
-                    u32 end = min(block + 16, count);
-#pragma unroll 2
-                    for (u32 j = block; j < end; j++) {
-                        if (!shared.used[j]) continue;
-                        float values[MIX_V];
-                        load_clean(slab, first + j, k, values);
-                        if (finite(values[0]) && finite(values[1])) {
-#pragma unroll
-                            for (int r = 0; r < MIXED_ROWS; r++) {
-                                sum[r][0] = fmaf(shared.of[j][r], values[0], sum[r][0]);
-                                sum[r][1] = fmaf(shared.of[j][r], values[1], sum[r][1]);
-                            }
-                        } else {
-                            // 0 times an infinity is nothing.
-#pragma unroll
-                            for (int r = 0; r < MIXED_ROWS; r++) {
-                                float one = shared.of[j][r];
-                                sum[r][0] = one != 0.0f ? fmaf(one, values[0], sum[r][0]) : sum[r][0];
-                                sum[r][1] = one != 0.0f ? fmaf(one, values[1], sum[r][1]) : sum[r][1];
-                            }
-                        }
-                    }
+#pragma unroll 1
+                    for (u32 part = block; part < block + 16 && part < count; part += MIX_BATCH)
+                        mix_batch(slab, shared, first, part, k, sum);
 #pragma unroll
                     for (int r = 0; r < MIXED_ROWS; r++) {
                         total[r][0] += sum[r][0];
@@ -218,7 +243,7 @@ struct Measured {
 
 // Partial sums of the rows' squared distances to a result, and marks. Moves X once; the result comes from the cache
 // after the first MEASURED_ROWS rows.
-extern "C" __global__ void __launch_bounds__(256) distances(const Matrix x, const Distances c) {
+extern "C" __global__ void __launch_bounds__(256, 1) distances(const Matrix x, const Distances c) {
     __shared__ Measured shared;
     const u32 lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const u64 partial = ((u64)blockIdx.y * gridDim.x + blockIdx.x) * x.n;
