@@ -380,7 +380,7 @@ std::string folder() {
 }
 
 // The bytes of `__shared__` variables of the calling thread.
-shim::Shared shared_of(Module &module) {
+[[maybe_unused]] shim::Shared shared_of(Module &module) {
     void *begin = nullptr;
     // Has them allocated.
     module.state();
