@@ -144,6 +144,8 @@ def in_parallel(work, items, label):
                 results[futures[future]] = future.result()
                 if sys.stderr.isatty():
                     print(f"\r{label}: {done}/{len(items)}", end="", file=sys.stderr, flush=True)
+                elif done % 10 == 0:
+                    print(f"{label}: {done}/{len(items)}", file=sys.stderr, flush=True)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

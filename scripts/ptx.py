@@ -24,6 +24,7 @@ import lzma
 import re
 import subprocess
 import sys
+import threading
 
 import cuda_modules
 from cuda_modules import KERNELS, PTX
@@ -177,6 +178,13 @@ def table(names):
     return "\n".join(lines)
 
 
+def write_lists(inputs, all_names):
+    there = [name for name in all_names if path_of(name).exists()]
+    (PTX / "modules.rs").write_text(table(there))
+    lines = [f"{name}\t{inputs[name]}\n" for name in sorted(there) if name in inputs]
+    (PTX / "inputs.tsv").write_text("".join(lines))
+
+
 def check(found, all_names):
     """What is committed against what was compiled."""
     wrong = [name for name, ptx in found.items() if not path_of(name).exists() or read(path_of(name)) != ptx]
@@ -220,23 +228,28 @@ def main():
     if arguments.all or arguments.check:
         changed = modules
     cuda_modules.tool("nvrtc")
-    texts = cuda_modules.in_parallel(compile_apart, changed, "PTX")
-    found = {module.name: ptx for module, ptx in zip(changed, texts)}
     if arguments.check:
-        check(found, all_names)
+        texts = cuda_modules.in_parallel(compile_apart, changed, "PTX")
+        check({module.name: ptx for module, ptx in zip(changed, texts)}, all_names)
         fail([name for name in inputs if before.get(name) != inputs[name]])
         return
     PTX.mkdir(exist_ok=True)
-    for name, ptx in found.items():
-        write(path_of(name), ptx)
     for path in superfluous(all_names):
         path.unlink()
-    there = [name for name in all_names if path_of(name).exists()]
-    (PTX / "modules.rs").write_text(table(there))
-    inputs = {**before, **inputs}
-    (PTX / "inputs.tsv").write_text("".join(f"{name}\t{inputs[name]}\n" for name in sorted(there)))
+    lock = threading.Lock()
+
+    def compile_and_write(module):
+        # At once, so that an interrupted run goes on where it was.
+        ptx = compile_apart(module)
+        with lock:
+            write(path_of(module.name), ptx)
+            before[module.name] = inputs[module.name]
+            write_lists(before, all_names)
+
+    cuda_modules.in_parallel(compile_and_write, changed, "PTX")
+    write_lists(before, all_names)
     total = sum(p.stat().st_size for p in PTX.glob("*.ptx.xz"))
-    print(f"{len(found)} of {len(modules)} modules compiled; kernels/ptx has {total / 1e6:.2f} MB")
+    print(f"{len(changed)} of {len(modules)} modules compiled; kernels/ptx has {total / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // Written by scripts/ptx.py.
 /// The modules' names, and their PTX as scripts/ptx.py packs it, in the order of the names.
 pub const MODULES: &[(&str, &[u8])] = &[
+    ("columns_f32_16", include_bytes!("columns_f32_16.ptx.xz")),
     ("columns_f32_28", include_bytes!("columns_f32_28.ptx.xz")),
     ("columns_f32_4", include_bytes!("columns_f32_4.ptx.xz")),
     ("columns_f32_40", include_bytes!("columns_f32_40.ptx.xz")),

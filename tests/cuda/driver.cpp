@@ -320,7 +320,7 @@ struct Function {
 
 struct Module {
     void *library;
-    void *(*anchor)();
+    shim::State *(*state)();
     std::map<std::string, Function> functions;
 };
 
@@ -380,10 +380,10 @@ std::string folder() {
 }
 
 // The bytes of `__shared__` variables of the calling thread.
-shim::Shared shared_of(Module &module) {
+[[maybe_unused]] shim::Shared shared_of(Module &module) {
     void *begin = nullptr;
     // Has them allocated.
-    module.anchor();
+    module.state();
     if (dlinfo(module.library, RTLD_DI_TLS_DATA, &begin) || !begin) return {};
     struct Search {
         void *begin;
@@ -419,9 +419,10 @@ Result load(Module &module, const std::string &text) {
     module.library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!module.library) return refuse(SHARED_OBJECT_INIT_FAILED, "%s", dlerror());
     auto kernel = (const shim::Kernel *)dlsym(module.library, "shim_module");
-    module.anchor = (void *(*)())dlsym(module.library, "shim_anchor");
+    module.state = (shim::State * (*)()) dlsym(module.library, "shim_state");
+    if (!kernel || !module.state) return refuse(SHARED_OBJECT_INIT_FAILED, "%s is not a module", path.c_str());
     std::map<std::string, Entry> entries = entries_of(text);
-    for (; kernel && kernel->name; kernel++) {
+    for (; kernel->name; kernel++) {
         auto entry = entries.find(kernel->name);
         if (entry == entries.end()) return refuse(INVALID_PTX, "%s: no entry %s in the PTX", name.c_str(), kernel->name);
         std::vector<unsigned> sizes(kernel->sizes, kernel->sizes + kernel->parameters);
@@ -527,7 +528,7 @@ struct Launch {
 #else
         shim::Shared shared = shared_of(*function->module);
 #endif
-        shim::launch(*function->kernel, grid, block, dynamic, shared, pointers.data());
+        shim::launch(*function->kernel, grid, block, dynamic, shared, function->module->state(), pointers.data());
         add(LAUNCHES, 1);
         return SUCCESS;
     }

@@ -93,4 +93,5 @@ Result finish(Stream *stream);
 Result finish_all();
 // An error for calls that may block or synchronise while the calling thread may not because of a capture.
 Result check_no_capture(const char *what);
-bool is_capturing(Stream *stream);
+// An error, which ends the capture, for what can't be in a graph.
+Result check_not_captured(Stream *stream, const char *what);

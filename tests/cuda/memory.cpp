@@ -165,13 +165,13 @@ API cuMemFree_v2(uint64_t address) {
 
 API cuMemAllocAsync(uint64_t *address, size_t bytes, Stream *stream) {
     if (Result result = ready()) return result;
-    if (is_capturing(stream)) return refuse(CAPTURE_UNSUPPORTED, "an allocation in a graph: not supported here");
+    if (Result result = check_not_captured(stream, "cuMemAllocAsync")) return result;
     return allocate(address, bytes);
 }
 
 API cuMemFreeAsync(uint64_t address, Stream *stream) {
     if (!address) return SUCCESS;
-    if (is_capturing(stream)) return refuse(CAPTURE_UNSUPPORTED, "a free in a graph: not supported here");
+    if (Result result = check_not_captured(stream, "cuMemFreeAsync")) return result;
     if (Result result = condemn(address)) return result;
     auto work = [=] {
         release(address);
@@ -224,7 +224,7 @@ API cuMemGetInfo_v2(size_t *available, size_t *total) {
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, Stream *stream) {
     if (Result result = ready()) return result;
     if (is_pinned(from, bytes)) return copy(stream, to, (uint64_t)from, bytes, true, false, "cuMemcpyHtoDAsync");
-    if (is_capturing(stream)) return refuse(CAPTURE_UNSUPPORTED, "a copy from pageable memory in a graph");
+    if (Result result = check_not_captured(stream, "a copy from pageable memory")) return result;
     if (Result result = check_device(to, bytes, false, "cuMemcpyHtoDAsync")) return result;
     void *staged = malloc(bytes ? bytes : 1);
     memcpy(staged, from, bytes);
@@ -242,7 +242,8 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, Stream *st
 API cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, Stream *stream) {
     if (Result result = ready()) return result;
     bool pageable = !is_pinned(to, bytes);
-    if (pageable && is_capturing(stream)) return refuse(CAPTURE_UNSUPPORTED, "a copy to pageable memory in a graph");
+    if (pageable)
+        if (Result captured = check_not_captured(stream, "a copy to pageable memory")) return captured;
     Result result = copy(stream, (uint64_t)to, from, bytes, false, true, "cuMemcpyDtoHAsync");
     return result || !pageable ? result : finish(stream);
 }

@@ -10,12 +10,12 @@ struct Index {
     unsigned x, y, z;
 };
 
-// What the CUDA thread that runs now sees. One per thread of the host, so launches may run side by side.
+// What the CUDA thread that runs now sees. Every module has one for each thread of the host, so that launches may run
+// side by side. (One of the driver's own would need room in the process's static TLS, which is scarce.)
 struct State {
     Index thread, block, threads, blocks;
     char *dynamic_shared;
 };
-extern __thread State state __attribute__((tls_model("initial-exec"), visibility("default")));
 
 // A kernel: its name, the sizes of its parameters, and a call of it for one thread.
 struct Kernel {
@@ -31,8 +31,9 @@ struct Shared {
     shim_size size;
 };
 
-// Runs a kernel to its end on the calling thread.
-void launch(const Kernel &kernel, Index blocks, Index threads, shim_size dynamic_bytes, Shared shared, void **parameters);
+// Runs a kernel to its end on the calling thread. `state` is its module's, and may lie in `shared`.
+void launch(const Kernel &kernel, Index blocks, Index threads, shim_size dynamic_bytes, Shared shared, State *state,
+            void **parameters);
 
 // What the lanes of a warp do together.
 enum Collective : unsigned {

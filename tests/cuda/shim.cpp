@@ -28,8 +28,6 @@
 
 namespace shim {
 
-__thread State state;
-
 namespace {
 
 const unsigned WARP = 32;
@@ -69,7 +67,7 @@ void switch_fiber(Fiber &from, Fiber &to) {
 class Scheduler {
   public:
     ~Scheduler();
-    void launch(const Kernel &kernel, Index blocks, Index threads, size_t dynamic_bytes, Shared shared, void **parameters);
+    void launch(const Kernel &kernel, Index blocks, Index threads, size_t dynamic_bytes, Shared shared, State *state, void **parameters);
     unsigned long long collective(Collective op, unsigned mask, unsigned long long value, unsigned source, int line);
     int barrier(Barrier kind, bool predicate, int line);
     [[noreturn]] void die(const char *format, va_list arguments);
@@ -88,6 +86,7 @@ class Scheduler {
     unsigned lanes_of(unsigned warp) const;
 
     const Kernel *kernel = nullptr;
+    State *state = nullptr;
     void **parameters = nullptr;
     std::vector<Thread> threads;
     unsigned count = 0;
@@ -138,8 +137,8 @@ Fiber *Scheduler::idle_fiber() {
 // Makes `thread` the one that runs.
 void Scheduler::select(unsigned thread) {
     current = thread;
-    unsigned x = state.threads.x, y = state.threads.y;
-    state.thread = y == 1 && thread < x ? Index{thread, 0, 0} : Index{thread % x, thread / x % y, thread / x / y};
+    unsigned x = state->threads.x, y = state->threads.y;
+    state->thread = y == 1 && thread < x ? Index{thread, 0, 0} : Index{thread % x, thread / x % y, thread / x / y};
 }
 
 unsigned Scheduler::lanes_of(unsigned warp) const {
@@ -331,7 +330,7 @@ void Scheduler::stuck(unsigned first, unsigned lanes) {
     shim::die("a warp function that not all lanes of its mask reach");
 }
 
-void Scheduler::launch(const Kernel &which, Index blocks, Index block, size_t dynamic_bytes, Shared shared, void **arguments) {
+void Scheduler::launch(const Kernel &which, Index blocks, Index block, size_t dynamic_bytes, Shared shared, State *its, void **arguments) {
     if (running) shim::die("a launch inside of a kernel");
     running = true;
     const char *order = getenv("SHIM_REVERSED");
@@ -341,18 +340,17 @@ void Scheduler::launch(const Kernel &which, Index blocks, Index block, size_t dy
     count = block.x * block.y * block.z;
     threads.resize(count);
     waiting.assign((count + WARP - 1) / WARP, 0);
-    state.threads = block;
-    state.blocks = blocks;
+    state = its;
     // Exactly that large, so that AddressSanitizer sees what goes beyond.
     void *dynamic = nullptr;
     if (posix_memalign(&dynamic, 128, dynamic_bytes)) shim::die("no memory for %zu bytes of shared memory", dynamic_bytes);
-    state.dynamic_shared = (char *)dynamic;
     unsigned long long total = (unsigned long long)blocks.x * blocks.y * blocks.z;
     for (unsigned long long i = 0; i < total; i++) {
         unsigned long long b = reversed ? total - 1 - i : i;
-        state.block = {(unsigned)(b % blocks.x), (unsigned)(b / blocks.x % blocks.y), (unsigned)(b / blocks.x / blocks.y)};
-        if (dynamic_bytes) memset(state.dynamic_shared, 0xff, dynamic_bytes);
+        if (dynamic_bytes) memset(dynamic, 0xff, dynamic_bytes);
         if (shared.size) memset(shared.begin, 0xff, shared.size);
+        Index index = {(unsigned)(b % blocks.x), (unsigned)(b / blocks.x % blocks.y), (unsigned)(b / blocks.x / blocks.y)};
+        *state = {{}, index, block, blocks, (char *)dynamic};
         run_block();
     }
     free(dynamic);
@@ -363,16 +361,16 @@ void Scheduler::die(const char *format, va_list arguments) {
     fprintf(stderr, "shim: ");
     vfprintf(stderr, format, arguments);
     if (running)
-        fprintf(stderr, "\nshim: in %s, block (%u, %u, %u), thread (%u, %u, %u)", kernel->name, state.block.x,
-                state.block.y, state.block.z, state.thread.x, state.thread.y, state.thread.z);
+        fprintf(stderr, "\nshim: in %s, block (%u, %u, %u), thread (%u, %u, %u)", kernel->name, state->block.x,
+                state->block.y, state->block.z, state->thread.x, state->thread.y, state->thread.z);
     fprintf(stderr, "\n");
     abort();
 }
 
 } // namespace
 
-void launch(const Kernel &kernel, Index blocks, Index threads, size_t dynamic_bytes, Shared shared, void **parameters) {
-    scheduler.launch(kernel, blocks, threads, dynamic_bytes, shared, parameters);
+void launch(const Kernel &kernel, Index blocks, Index threads, size_t dynamic_bytes, Shared shared, State *state, void **parameters) {
+    scheduler.launch(kernel, blocks, threads, dynamic_bytes, shared, state, parameters);
 }
 
 unsigned long long collective(Collective op, unsigned mask, unsigned long long value, unsigned source, int line) {

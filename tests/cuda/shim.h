@@ -17,7 +17,7 @@
 #define __host__
 #define __constant__ static const
 #define __grid_constant__
-#define __forceinline__ inline __attribute__((always_inline))
+#define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
@@ -29,6 +29,9 @@
 #endif
 #define DYN_SHARED(T, name) T *const name = (T *)shim::state.dynamic_shared
 
+namespace shim {
+static thread_local State state;
+}
 #define threadIdx (shim::state.thread)
 #define blockIdx (shim::state.block)
 #define blockDim (shim::state.threads)
@@ -343,12 +346,9 @@ template <class... A, void (*f)(A...)> struct Launchable<void(A...), f> {
     static void call(void **parameters) { call(parameters, typename Count<sizeof...(A)>::Type()); }
     static constexpr Kernel kernel(const char *name) { return {name, call, sizes, sizeof...(A)}; }
 };
-
-// Something of the module's thread-local storage, so that the driver can have it allocated and find it.
-static thread_local char anchor;
 } // namespace shim
 
 #define SHIM_KERNEL(name) shim::Launchable<decltype(name), name>::kernel(#name),
 #define SHIM_MODULE(kernels)                                                                                         \
     extern "C" __attribute__((visibility("default"))) const shim::Kernel shim_module[] = {kernels{0, 0, 0, 0}};       \
-    extern "C" __attribute__((visibility("default"))) void *shim_anchor() { return &shim::anchor; }
+    extern "C" __attribute__((visibility("default"))) shim::State *shim_state() { return &shim::state; }

@@ -218,10 +218,11 @@ Result check_no_capture(const char *what) {
     return SUCCESS;
 }
 
-bool is_capturing(Stream *handle) {
+Result check_not_captured(Stream *handle, const char *what) {
     Lock lock(mutex);
     auto stream = stream_of(handle);
-    return stream && stream->capture;
+    if (!stream) return INVALID_HANDLE;
+    return stream->capture ? invalidate(*stream->capture, CAPTURE_UNSUPPORTED, what) : SUCCESS;
 }
 
 // ---- Streams ----
