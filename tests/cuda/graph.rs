@@ -78,7 +78,6 @@ fn what_a_graph_can_not_hold_is_refused() {
     let mut out = upload::<f32>(&stream, &vec![7.0; D]);
     let mut median = prepare(&gpu, "median", &shape, DType::F32, false);
     let mut bulyan = prepare(&gpu, "bulyan(f=1)", &shape, DType::F32, false);
-    let output = |out: &mut _| Output::device(DevicePlaceMut::new(out), DType::F32);
     median.run(padded.matrix(), output(&mut out)).unwrap();
     let before = read(&stream, &out);
     stream

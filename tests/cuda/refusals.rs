@@ -1,8 +1,6 @@
 //! Everything that can be refused is an `Err` that says what was expected, and leaves the output as it was.
 
-use byzagg::{
-    Cuda, DType, Device, DeviceBlock, DevicePlace, DevicePlaceMut, Matrix, Output, Shape,
-};
+use byzagg::{Cuda, DType, Device, DeviceBlock, DevicePlace, Matrix, Shape};
 
 use crate::support::*;
 
@@ -62,7 +60,6 @@ fn what_was_not_prepared_for() {
     let mut prepared = prepare(&gpu, "median", &Shape::new(N, D), DType::F32, false);
     let mut out = upload::<f32>(gpu.stream(), &vec![5.0; D]);
     let mut short = upload::<f32>(gpu.stream(), &vec![5.0; D - 1]);
-    let output = |out: &mut _| Output::device(DevicePlaceMut::new(out), DType::F32);
     let narrow: Matrix<'_> = padded.block(0, D - 1).into();
     assert!(text(prepared.run(narrow, output(&mut out))).contains("7 × 301"));
     let error = text(prepared.run(padded.matrix(), output(&mut short)));

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use byzagg::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
-use byzagg::{
-    Cuda, DType, Device, DeviceBlock, DevicePlace, Element, Matrix, Options, OutputElement,
-    Prepared, Rule, Shape,
-};
+use byzagg::{Cuda, DType, Device, DeviceBlock, DevicePlace, DevicePlaceMut, Element, Matrix, Options, Output, OutputElement, Prepared, Rule, Shape};
 
 pub use crate::agree::*;
 
@@ -37,6 +34,11 @@ pub fn read<T: OutputElement>(stream: &Arc<CudaStream>, slice: &CudaSlice<T>) ->
     stream.memcpy_dtoh(slice, &mut values).expect("it is read");
     stream.synchronize().expect("it is done");
     values.into_iter().map(Element::to_f32).collect()
+}
+
+/// A slice as an output.
+pub fn output(slice: &mut CudaSlice<f32>) -> Output<'_> {
+    Output::device(DevicePlaceMut::new(slice), DType::F32)
 }
 
 /// The address of a slice.
