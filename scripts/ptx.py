@@ -14,7 +14,7 @@ driver from 525 on.
 The text is changed in three ways: its first line says the module's name (for the stand-in driver), comments and
 variables that nothing uses are gone, and a function's registers are numbered as they are first mentioned. In the files
 a register that is new is written `%f+`, and any other as its distance from the newest of its class, `%f0` being that
-one: xz then makes a third of what it would make of the numbers. src/backend/cuda/ptx.rs undoes it, as `decode` does.
+one: xz then makes a third of what it would make of the numbers. src/backend/cuda/ptx.rs undoes it.
 """
 
 import argparse

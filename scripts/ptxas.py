@@ -2,8 +2,8 @@
 """Assembles the embedded PTX (kernels/ptx) for devices, and compares what the kernels take with kernels/registers.tsv:
 a test of performance without a GPU.
 
-    scripts/ptxas.py --check [NAME...]   fails on a spill, and on more registers or instructions than in the table
-    scripts/ptxas.py --update [NAME...]  writes the table
+    scripts/ptxas.py --check [NAME...]   fails on more registers, spilled bytes or instructions than in the table
+    scripts/ptxas.py --update [NAME...]  writes the table, and names the kernels that spill
     scripts/ptxas.py [NAME...]           prints it
 
 Every module is assembled for sm_90; with --all, and by --update, also for the other targets. Without --all the check

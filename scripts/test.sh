@@ -35,4 +35,14 @@ if [ "${BYZAGG_WITHOUT_ADAPTER:-}" = accept ]; then
     # Cargo keeps what passing tests print to itself.
     echo "BYZAGG_WITHOUT_ADAPTER=accept: if this machine has no adapter, NOTHING IS TESTED ON wgpu." >&2
 fi
-exec cargo test --workspace --features cli,wgpu "$@"
+# A machine without CUDA's driver gets the stand-in, which runs the kernels on the CPU. BYZAGG_STAND_IN=always takes it
+# in any case, =asan its variant with AddressSanitizer, =never whatever there is.
+stand_in=()
+has_cuda() { ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; }
+case "${BYZAGG_STAND_IN:-}" in
+never) ;;
+asan) stand_in=(scripts/stand_in.py --asan) ;;
+always) stand_in=(scripts/stand_in.py) ;;
+*) has_cuda || stand_in=(scripts/stand_in.py) ;;
+esac
+exec "${stand_in[@]}" cargo test --workspace --features cli,wgpu,cuda "$@"
