@@ -8,7 +8,7 @@
 // NaN of either sign counts as +Inf. Only positive infinities give +Inf, only negative ones -Inf, both NaN, and so
 // does a coefficient that is NaN: as IEEE arithmetic has it. CPU twins: src/backend/cpu/combine.rs, mixing.rs, sums.rs.
 //
-// Threads: a multiple of 32, at most 256. No dynamic shared memory.
+// Threads: a multiple of 32, at most 256 (`mix`: 128). No dynamic shared memory.
 #include "combine.cuh"
 
 // Elements of a thread's load.
@@ -194,7 +194,7 @@ __device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients &
 // Mixed rows, Y = M X, to the workspace as f32. A thread has MIXED_ROWS rows (blockIdx.z says which) of two columns, so
 // that an element is loaded once for them. Moves X once for every MIXED_ROWS mixed rows (from the second time on it
 // may be in the cache), and Y.
-extern "C" __global__ void __launch_bounds__(128, 3) mix(const Matrix x, const Mix c) {
+extern "C" __global__ void __launch_bounds__(128, 2) mix(const Matrix x, const Mix c) {
     __shared__ Coefficients shared;
     const u32 tile = blockIdx.z * MIXED_ROWS;
     const u64 slabs = x.end - x.begin;
