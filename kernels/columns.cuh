@@ -16,7 +16,7 @@ struct Columns {
     u64 weights;
     // 8: the result in f32, SLAB elements for each slab from `begin` on, problem after problem. Or null.
     float *centre;
-    // 16: for CUDA block b = blockIdx.y * gridDim.x + blockIdx.x and row i at [b * n + i]: the squared distance to
+    // 16: for partial sums b (partial_of) and row i at [b * n + i]: the squared distance to
     // the result within the block's slabs, and marks: ROW_IS_BAD, RESULT_IS_BAD. Of the measured kernels.
     float *partials;
     u32 *marks;
@@ -38,3 +38,5 @@ struct Columns {
     // 68: of the kernels for any n: whether a tile fits into shared memory.
     u32 staged;
 };
+
+static_assert(sizeof(Columns) == 72, "the host's Columns");

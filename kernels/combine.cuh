@@ -37,3 +37,5 @@ struct Distances {
     // 24: where n weights begin in a problem's region, or ~0. A row of weight 0 is not read, and is marked bad.
     u64 weights;
 };
+
+static_assert(sizeof(Combine) == 32 && sizeof(Mix) == 24 && sizeof(Distances) == 32, "the host's Combine, Mix, Distances");

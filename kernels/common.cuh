@@ -80,6 +80,8 @@ struct Matrix {
     u32 output;
 };
 
+static_assert(sizeof(Block) == 56 && sizeof(Problem) == 16 && sizeof(Matrix) == 80, "the host's Block, Problem, Matrix");
+
 // ---- Elements ----
 
 // An element of a matrix: `float`, Bf16 or Half. What they are loaded as is always f32.

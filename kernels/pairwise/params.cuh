@@ -5,10 +5,10 @@
 const u32 NO_WEIGHTS = 0xffffffffu;
 
 struct Pairwise {
-    // Entry (i, j), i <= j, at partials[(blockIdx.y * blocks + block) * entries + j * (j + 1) / 2 + i], where
-    // blocks = gridDim.x / pairs, block = blockIdx.x / pairs and entries = points * (points + 1) / 2.
+    // Entry (i, j), i <= j, of partial sums b (partial_of) at partials[b * entries + j * (j + 1) / 2 + i],
+    // entries = points * (points + 1) / 2. CUDA block blockIdx.x / pairs of a problem has one of them.
     float *partials;
-    // A word a point at marks[(blockIdx.y * blocks + block) * points + i]. Bit 0: an element is not finite.
+    // A word a point at marks[b * points + i]. Bit 0: an element is not finite.
     u32 *marks;
     // `pairwise` only: m, f32, at centre + (blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB + k.
     const float *centre;
