@@ -1,7 +1,6 @@
 //! What tests of a GPU's interfaces share: a small matrix, and the CPU's results to compare with.
 
 use byzagg::{Block, DType, Device, Matrix, Options, Rule, Run, Shape};
-use half::{bf16, f16};
 
 use crate::cases::{Kind, flat};
 
@@ -23,25 +22,6 @@ fn selects(rule: &str) -> bool {
 /// Multiples of a quarter: exact in every element type, with exact sums.
 pub fn lattice(n: usize, d: usize) -> Vec<f32> {
     flat(&Kind::Lattice.rows(n, d, 7))
-}
-
-pub fn to_bytes(dtype: DType, values: &[f32]) -> Vec<u8> {
-    let bytes = |value: &f32| match dtype {
-        DType::Bf16 => bf16::from_f32(*value).to_le_bytes().to_vec(),
-        DType::F16 => f16::from_f32(*value).to_le_bytes().to_vec(),
-        _ => value.to_le_bytes().to_vec(),
-    };
-    values.iter().flat_map(bytes).collect()
-}
-
-pub fn to_values(dtype: DType, bytes: &[u8]) -> Vec<f32> {
-    let value = |bytes: &[u8]| match *bytes {
-        [a, b] if dtype == DType::Bf16 => bf16::from_le_bytes([a, b]).to_f32(),
-        [a, b] => f16::from_le_bytes([a, b]).to_f32(),
-        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-        _ => unreachable!("elements have two or four bytes"),
-    };
-    bytes.chunks_exact(dtype.size()).map(value).collect()
 }
 
 /// The CPU's result in f32, of blocks that lie side by side in x.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use byzagg::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
-use byzagg::{Cuda, DType, Device, DeviceBlock, DevicePlace, DevicePlaceMut, Element, Matrix, Options, Output, OutputElement, Prepared, Rule, Shape};
+use byzagg::{
+    Cuda, DType, Device, DeviceBlock, DevicePlace, DevicePlaceMut, Element, Matrix, Options,
+    Output, OutputElement, Prepared, Rule, Shape,
+};
 
 pub use crate::agree::*;
 

@@ -1,5 +1,7 @@
 //! Devices, buffers, and the CPU's results to compare with.
 
+use half::{bf16, f16};
+
 pub use crate::agree::*;
 use byzagg::wgpu::{self, BufferUsages};
 use byzagg::{
@@ -26,6 +28,25 @@ pub fn own_device() -> Option<(wgpu::Device, wgpu::Queue)> {
 /// [`own_device`], taken over.
 pub fn borrowed() -> Option<Wgpu> {
     own_device().map(|(device, queue)| Wgpu::from_device(device, queue))
+}
+
+pub fn to_bytes(dtype: DType, values: &[f32]) -> Vec<u8> {
+    let bytes = |value: &f32| match dtype {
+        DType::Bf16 => bf16::from_f32(*value).to_le_bytes().to_vec(),
+        DType::F16 => f16::from_f32(*value).to_le_bytes().to_vec(),
+        _ => value.to_le_bytes().to_vec(),
+    };
+    values.iter().flat_map(bytes).collect()
+}
+
+pub fn to_values(dtype: DType, bytes: &[u8]) -> Vec<f32> {
+    let value = |bytes: &[u8]| match *bytes {
+        [a, b] if dtype == DType::Bf16 => bf16::from_le_bytes([a, b]).to_f32(),
+        [a, b] => f16::from_le_bytes([a, b]).to_f32(),
+        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+        _ => unreachable!("elements have two or four bytes"),
+    };
+    bytes.chunks_exact(dtype.size()).map(value).collect()
 }
 
 /// A buffer with these bytes, and some more to whole words.

@@ -12,10 +12,6 @@ pub(super) const WEIGHTED_ROWS: usize = 64;
 /// Rows up to which `pairwise` computes the centre itself.
 pub(super) const FUSED_ROWS: usize = 64;
 
-/// Terms that a thread adds up in f32: the rounding errors of so many stay below the accuracy asked of
-/// distances, even when all have the same sign.
-pub(super) const TERMS: usize = 128;
-
 /// CUDA blocks for each multiprocessor: enough to hide the end of a launch.
 pub(super) const BLOCKS_PER_MULTIPROCESSOR: usize = 16;
 
@@ -31,8 +27,14 @@ pub(super) fn bucket(rows: usize, most: usize) -> usize {
     BUCKETS.iter().find(fits).copied().unwrap_or(0)
 }
 
-/// Slabs of a CUDA block of 128 threads, at most.
-pub(super) const SLABS_PER_BLOCK: usize = TERMS / (super::abi::SLAB / 128);
+/// Slabs of a CUDA block, at most: a thread then adds up 128 terms in f32, whose rounding errors stay below the
+/// accuracy asked of distances, even when all have the same sign. Kernels that read the rows again to measure them
+/// have fewer threads for a column.
+pub(super) const SLABS: usize = 16;
+pub(super) const SLABS_READ_AGAIN: usize = 4;
+
+/// Rows up to which all kernels that measure keep the rows in registers.
+pub(super) const KEPT_ROWS: usize = 48;
 
 /// Dynamic shared memory that a kernel has without asking.
 pub(super) const SHARED: u32 = 48 << 10;

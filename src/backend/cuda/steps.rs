@@ -69,6 +69,21 @@ impl Kept {
     }
 }
 
+/// Slabs that a CUDA block may have, for the accuracy of what it adds up.
+pub(super) fn most_slabs(step: &Step, n: usize) -> usize {
+    match step {
+        Step::Columns(step) if is_measured(step) => {
+            let again = step.weights.is_some() || rows(step, n) > policy::KEPT_ROWS;
+            if again {
+                policy::SLABS_READ_AGAIN
+            } else {
+                policy::SLABS
+            }
+        }
+        _ => policy::SLABS,
+    }
+}
+
 /// Does the statistic's kernel measure the distances? It does if they are of the rows that it has.
 fn is_measured(step: &Columns) -> bool {
     let own = |distances: crate::plan::Distances| distances.rows == step.mixing;

@@ -54,10 +54,10 @@ pub(super) struct Dealing {
 }
 
 impl Dealing {
-    fn new(device: &Cuda, slabs: usize, problems: usize, kept: usize) -> Self {
+    fn new(device: &Cuda, slabs: usize, problems: usize, (kept, most): (usize, usize)) -> Self {
         let blocks = device.multiprocessors() * policy::BLOCKS_PER_MULTIPROCESSOR;
         let fair = (slabs * problems).div_ceil(blocks);
-        let mut per_block = fair.clamp(1, policy::SLABS_PER_BLOCK);
+        let mut per_block = fair.clamp(1, most);
         // What is kept of a slab of every problem.
         let slab = problems * kept * SLAB;
         if slab * per_block > policy::STAGED {
@@ -216,7 +216,9 @@ impl Workspace {
             .map(|step| primitives::Kept::of(device, step, n));
         let kept = kept.fold(primitives::Kept::default(), primitives::Kept::max);
         let problems = shape.problems();
-        let dealing = Dealing::new(device, feed.slabs(), problems, kept.rows());
+        let most = steps.iter().map(|step| primitives::most_slabs(step, n));
+        let most = most.min().unwrap_or(policy::SLABS);
+        let dealing = Dealing::new(device, feed.slabs(), problems, (kept.rows(), most));
         let per_row = problems * dealing.chunk * SLAB;
         let sums = |step: &Step| match step {
             Step::Pairwise(step) => pairwise::Kernel::new(device, step, n).partials(),
