@@ -101,8 +101,8 @@ KERNEL __launch_bounds__(1024, 1) squares(const Region r, const Squares p) {
 }
 
 // Up to WRITE numbers from the launch itself to a place in the arena, the same for all problems of the launch: such
-// an upload survives the capture of a graph. One block.
-KERNEL write(const Region r, const Write p) {
+// an upload survives the capture of a graph. One block. (Not `write`: on the CPU that is the C library's.)
+KERNEL put(const Region r, const Write p) {
     double *out = region_of(r) + p.out;
     for (u32 i = threadIdx.x; i < p.count; i += blockDim.x) out[i] = p.values[i];
 }

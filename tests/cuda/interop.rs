@@ -269,3 +269,33 @@ fn runs_are_equal_to_the_bit() {
         assert_eq!(first, run(), "{rule}");
     }
 }
+
+#[test]
+fn weights_and_other_statistics() {
+    let Some(gpu) = callers() else { return };
+    let x = lattice(N, D);
+    let padded = Padded::<f32>::new(&gpu, &x, N, 0, 0);
+    let weights = [1.0, 2.0, 0.0, 4.0, 3.0, 2.0, 1.0];
+    let none = None;
+    for (rule, weights) in [
+        ("meamed(f=2)", none),
+        ("mean", Some(&weights[..])),
+        ("median", Some(&weights[..])),
+        ("cwtm(lambda=0.2)", Some(&weights[..])),
+        ("cwtm(lambda=0.2)", none),
+        ("ctma(median,f=2)", Some(&weights[..])),
+        ("nnm(rfa,f=2)", Some(&weights[..])),
+        ("clipping(krum(f=2),c=30)", none),
+        ("arc(median,f=2)", none),
+        ("monna(f=2,pivot=3)", none),
+        ("cc(tau=20,iterations=3)", Some(&weights[..])),
+    ] {
+        let shape = Shape::new(N, D);
+        let mut prepared = prepare(&gpu, rule, &shape, DType::F32, weights.is_some());
+        let run = weights.map_or(byzagg::Run::new(), |w| byzagg::Run::new().weights(w));
+        let mut out = vec![0.0f32; D];
+        prepared.run_with(padded.matrix(), &mut out, &run).unwrap();
+        let expected = on_cpu(rule, &shape, &x, weights);
+        assert_agrees("weighted", &format!("{rule} "), DType::F32, &out, &expected);
+    }
+}

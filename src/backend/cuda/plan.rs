@@ -352,7 +352,7 @@ pub(super) fn write(job: &Job<'_>, values: &[f64], address: u64) -> Result<()> {
             threads: threads(values.len()),
             shared: 0,
         };
-        job.enqueue(Module::Plan, "write", grid, &region, Some(&parameters))?;
+        job.enqueue(Module::Plan, "put", grid, &region, Some(&parameters))?;
     }
     Ok(())
 }
