@@ -62,6 +62,7 @@ fn primitives(criterion: &mut Criterion) {
                     weights: name.contains("weighted").then_some(&even[..]),
                     mixing: name.contains("mixed").then_some(&mixing[..]),
                     coefficients: name.contains("combine").then_some(&even[..]),
+                    ..Inputs::default()
                 };
                 let shape = Shape::new(n, d);
                 let mut prepared = primitive

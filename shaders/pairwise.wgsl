@@ -7,7 +7,7 @@
 // barrier: `reduce` adds up the slices. The CPU twin is backend/cpu/products.rs.
 //
 // An element that is not finite counts as 0 and marks its row (`diagonal` only); a centre that is not finite
-// counts as 0. The row behind the last is the origin, if there is one.
+// counts as 0. Behind the rows are the origin, if there is one, and the anchor (ANCHOR) in f32, if there is one.
 
 struct Params {
     // Columns [first, first + columns) of the source, whose centres begin at 0.
@@ -25,9 +25,10 @@ struct Params {
     accumulate: u32,
     // Quads of columns for each invocation: a workgroup's lie one behind the other.
     steps: u32,
+    // Where the anchor's columns begin behind the centre.
+    anchor: u32,
     padding_a: u32,
     padding_b: u32,
-    padding_c: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -40,7 +41,7 @@ fn finite(bits: vec4<u32>) -> vec4<bool> {
 
 // Four columns of a row about the centre; those behind the last count as 0.
 fn centred(i: u32, bits: vec4<u32>, m: vec4<f32>, inside: vec4<bool>) -> vec4<f32> {
-    if i >= ROWS {
+    if i >= ROWS && i != ANCHOR {
         return -m;
     }
     return select(vec4(0.0), bitcast<vec4<f32>>(bits) - m, finite(bits) & inside);
@@ -48,6 +49,9 @@ fn centred(i: u32, bits: vec4<u32>, m: vec4<f32>, inside: vec4<bool>) -> vec4<f3
 
 // The bits of row i, of the last row for what lies behind it.
 fn elements(i: u32, k: u32) -> vec4<u32> {
+    if i == ANCHOR {
+        return centre[(params.anchor + k - params.first) / 4u];
+    }
     return x4(min(i, ROWS - 1u), k);
 }
 

@@ -21,9 +21,10 @@ struct Params {
     tile: u32,
     first_pair: u32,
     diagonal: u32,
+    // The point that is the given anchor.
+    anchor: u32,
     padding_a: u32,
     padding_b: u32,
-    padding_c: u32,
 }
 
 const NO_WEIGHTS: u32 = 0xffffffffu;
@@ -128,7 +129,8 @@ fn inner(
         if i == j {
             let unread = params.weights != NO_WEIGHTS && i < params.rows
                 && arena[params.weights + min(i, params.rows - 1u)] == 0u;
-            let bad = unread || (i < params.rows && (mark & 1u) != 0u);
+            let has_elements = i < params.rows || i == params.anchor;
+            let bad = unread || (has_elements && (mark & 1u) != 0u);
             arena[params.classes + i] = bitcast<u32>(class_of(bitcast<u32>(sum), bad));
         }
     }

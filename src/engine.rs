@@ -5,6 +5,7 @@ use std::borrow::Cow;
 #[cfg(feature = "wgpu")]
 use crate::backend::wgpu;
 use crate::backend::{Device, cpu};
+use crate::matrix::Anchor;
 use crate::plan::{Arena, Slot, Step};
 use crate::{DType, Error, Matrix, Output, Result, Shape};
 
@@ -19,6 +20,16 @@ pub(crate) struct Engine {
     pub arena: Arena,
     workspace: Workspace,
     ran: bool,
+}
+
+/// What a run works on, beside the small numbers in the arena.
+pub(crate) struct Operands<'r, 'x, 'o> {
+    pub x: &'r Matrix<'x>,
+    /// The given vector of the steps that have one among their anchors.
+    pub anchor: Option<Anchor<'r>>,
+    pub output: &'r mut Output<'o>,
+    /// The number of the training step.
+    pub number: u64,
 }
 
 /// What a device runs the steps with.
@@ -71,12 +82,29 @@ impl Engine {
         })
     }
 
-    /// Refuses a matrix or an output that it was not prepared for.
-    pub fn check(&self, x: &Matrix<'_>, output: &Output<'_>) -> Result<()> {
+    /// Refuses operands that it was not prepared for.
+    pub fn check(&self, operands: &Operands<'_, '_, '_>) -> Result<()> {
         const OP: &str = "run";
+        let Operands {
+            x, anchor, output, ..
+        } = operands;
         x.check(OP, &self.shape, self.input)?;
         output.check(OP, &self.shape, self.output)?;
-        let on_host = x.host().is_some() && output.is_host();
+        match (anchor, self.needs_anchor()) {
+            (Some(anchor), true) => anchor.check("run: start", &self.shape, self.output)?,
+            (None, false) => {}
+            (None, true) => {
+                let expected = "a start, which the rule needs (Run::start or start_from_output)";
+                return Err(Error::shape(OP, expected, "none"));
+            }
+            (Some(_), false) => {
+                let expected = "no start, as the rule has a start of its own";
+                return Err(Error::shape(OP, expected, "one"));
+            }
+        }
+        let on_host = x.host().is_some()
+            && output.is_host()
+            && anchor.is_none_or(|anchor| anchor.is_host(output));
         if self.device.is_host() && !on_host {
             let expected = format!(
                 "a matrix and an output in the host's memory, for {}",
@@ -87,6 +115,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Is there a step that a vector must be given for?
+    fn needs_anchor(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Pairwise(step) => step.anchors.given,
+            Step::Combine(step) => step.anchor,
+            _ => false,
+        })
+    }
+
     /// The same numbers for every problem.
     pub fn set(&mut self, slot: Slot, values: &[f64]) {
         for p in 0..self.arena.problems() {
@@ -94,14 +131,14 @@ impl Engine {
         }
     }
 
-    /// Runs all steps on a matrix and an output that were [checked](Engine::check).
-    pub fn run(&mut self, x: &Matrix<'_>, output: &mut Output<'_>, number: u64) -> Result<()> {
+    /// Runs all steps on operands that were [checked](Engine::check).
+    pub fn run(&mut self, operands: Operands<'_, '_, '_>) -> Result<()> {
         let (steps, arena) = (&self.steps[..], &mut self.arena);
         match &mut self.workspace {
             #[cfg(feature = "cpu")]
-            Workspace::Cpu(workspace) => workspace.run_all(steps, x, arena, output, number),
+            Workspace::Cpu(workspace) => workspace.run_all(steps, arena, operands),
             #[cfg(feature = "wgpu")]
-            Workspace::Wgpu(workspace) => workspace.run(steps, x, arena, output, number)?,
+            Workspace::Wgpu(workspace) => workspace.run(steps, arena, operands)?,
         }
         self.ran = true;
         Ok(())
@@ -112,16 +149,14 @@ impl Engine {
     pub fn encode(
         &mut self,
         encoder: &mut ::wgpu::CommandEncoder,
-        x: &Matrix<'_>,
-        output: &mut Output<'_>,
-        number: u64,
+        operands: Operands<'_, '_, '_>,
     ) -> Result<()> {
         let (steps, arena) = (&self.steps[..], &mut self.arena);
         let Workspace::Wgpu(workspace) = &mut self.workspace else {
             let expected = "a rule prepared for a wgpu device";
             return Err(Error::shape("encode", expected, self.device.to_string()));
         };
-        workspace.encode(encoder, steps, x, arena, output, number)?;
+        workspace.encode(encoder, steps, arena, operands)?;
         self.ran = true;
         Ok(())
     }
@@ -186,9 +221,11 @@ impl Engine {
         let written = d * self.output.size();
         let read = n * d * self.input.size();
         let bytes = |step: &Step| match step {
-            Step::Pairwise(_) => read,
+            Step::Pairwise(step) => read + if step.anchors.given { written } else { 0 },
             Step::Columns(step) => read + if step.write { written } else { 0 },
-            Step::Combine(step) => written + self.combined(step.coefficients),
+            Step::Combine(step) => {
+                written + self.combined(step.coefficients) + if step.anchor { written } else { 0 }
+            }
             Step::Geometry(_) => 0,
         };
         self.steps.iter().map(bytes).sum()
@@ -196,6 +233,10 @@ impl Engine {
 
     /// Bytes of the rows with a coefficient.
     fn combined(&self, coefficients: Slot) -> usize {
+        let coefficients = Slot {
+            len: self.shape.n(),
+            ..coefficients
+        };
         let columns = self.shape.columns();
         // Where the coefficients can't be had, as if every row were read.
         let arena = self.arena().ok().filter(|_| self.ran);

@@ -54,7 +54,7 @@
 //! A [`Matrix`] is a view of what the training loop has: one buffer with any strides, one buffer per
 //! worker, an `ndarray` view, or a list of such [`Block`]s, one per layer. Layers are aggregated as one
 //! vector ([`Shape::blocks`]) or each by itself ([`Shape::batch`]). Elements are f32, bf16, f16, or f64
-//! (rounded to f32 when read).
+//! (rounded to f32 when read). Where not every worker takes part, [`Matrix::select`] is a view of some rows.
 //!
 //! # Devices
 //! [`Device::auto`] picks a GPU before the CPU. On a GPU a matrix is a view of the caller's buffers

@@ -118,18 +118,33 @@ impl Step {
 /// `G_ij = ⟨x_i − m, x_j − m⟩`, m the coordinate-wise median. Reads X once.
 ///
 /// m is the midpoint median of the rows, weighted (see [`Statistic::Median`]) when weights are given;
-/// a coordinate whose median is not finite counts as 0 there. With `origin`, the zero vector is one
-/// more row, the last. N = n (+ 1).
+/// a coordinate whose median is not finite counts as 0 there. The anchors are N − n more points behind
+/// the rows; they have no part in m.
 ///
 /// Output, N·N + N numbers: G in full (symmetric), then each row's class ([`CLASS_FINITE`],
 /// [`CLASS_FAR`], [`CLASS_BAD`]). In row and column i of a row that is not finite G_ii = +Inf and the
 /// other entries are 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pairwise {
-    pub origin: bool,
+    pub anchors: Anchors,
     /// n weights. A row of weight 0 is not read: its class is bad.
     pub weights: Option<Slot>,
     pub out: Slot,
+}
+
+/// Points behind the rows: the origin if there is one, then the given vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Anchors {
+    /// The zero vector.
+    pub origin: bool,
+    /// A vector of the output's element type that a run is given.
+    pub given: bool,
+}
+
+impl Anchors {
+    pub fn count(self) -> usize {
+        usize::from(self.origin) + usize::from(self.given)
+    }
 }
 
 /// All elements are finite and so is G_ii as an f32.
@@ -209,10 +224,12 @@ impl Trim {
 }
 
 /// `Σ c_i x_i` over the rows whose coefficient is not 0, written to the output. Reads those rows once.
+/// With `anchor`, one more coefficient is the given vector's, which may be what the output holds.
 ///
 /// A NaN among the coefficients says that the result is undefined: NaN everywhere.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Combine {
-    /// n coefficients.
+    /// n coefficients, and the anchor's.
     pub coefficients: Slot,
+    pub anchor: bool,
 }

@@ -1,7 +1,8 @@
 //! Prepare once, run many times.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Operands};
 use crate::geometry::weights;
+use crate::matrix::Anchor;
 use crate::plan::Slot;
 use crate::report::{self, Report};
 use crate::rule::{Rule, Trace};
@@ -46,6 +47,7 @@ impl Options {
 pub struct Run<'a> {
     weights: Option<&'a [f64]>,
     step: u64,
+    start: Option<Anchor<'a>>,
 }
 
 impl<'a> Run<'a> {
@@ -54,7 +56,7 @@ impl<'a> Run<'a> {
         Run::default()
     }
 
-    /// One weight per worker: finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
+    /// One weight per worker (per selected row, in their order): finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
     /// used as they are, others are scaled and rounded to that total.
     pub fn weights(self, weights: &'a [f64]) -> Self {
         Run {
@@ -66,6 +68,37 @@ impl<'a> Run<'a> {
     /// The number of the training step, which bucketing's permutation depends on.
     pub fn step(self, step: u64) -> Self {
         Run { step, ..self }
+    }
+
+    /// The vector that the rule starts from, for rules that need one (`cc(start=given)`): a matrix of one
+    /// row, in the blocks of the shape, with elements of the output's type, on the host or on the device.
+    ///
+    /// ```
+    /// use byzagg::{DType, Device, Matrix, Rule, Run, Shape};
+    ///
+    /// let x = [3.0f32, 0.0, /**/ 3.0, 0.0, /**/ -100.0, 0.0];
+    /// let momentum = [2.5f32, 0.0];
+    /// let rule: Rule = "cc(tau=1,start=given)".parse()?;
+    /// let mut aggregator = rule.prepare(&Device::cpu(), &Shape::new(3, 2), DType::F32)?;
+    /// let mut out = [0.0f32; 2];
+    /// let run = Run::new().start(Matrix::new(&momentum, 1, 2)?);
+    /// aggregator.run_with(Matrix::new(&x, 3, 2)?, &mut out[..], &run)?;
+    /// assert!((out[0] - 2.5).abs() < 1e-6); // two halves of a step forward, one step back
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    pub fn start(self, vector: impl Into<Matrix<'a>>) -> Self {
+        Run {
+            start: Some(Anchor::Vector(vector.into())),
+            ..self
+        }
+    }
+
+    /// The rule starts from what the output holds: state that is updated in place.
+    pub fn start_from_output(self) -> Self {
+        Run {
+            start: Some(Anchor::Output),
+            ..self
+        }
     }
 }
 
@@ -84,6 +117,8 @@ pub struct Prepared {
     integers: Vec<f64>,
     trace: Trace,
     report: bool,
+    /// The rows of the last run's matrix, if they were selected.
+    selected: Vec<usize>,
 }
 
 impl Rule {
@@ -132,6 +167,7 @@ impl Rule {
             integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
             trace: plan.trace,
             report: options.report,
+            selected: Vec::with_capacity(if options.report { shape.n() } else { 0 }),
         })
     }
 }
@@ -153,7 +189,7 @@ impl Prepared {
     /// [`run`](Prepared::run) with weights, or at a step.
     ///
     /// # Errors
-    /// As [`run`](Prepared::run); also when the weights are unusable.
+    /// As [`run`](Prepared::run); also when the weights are unusable, or a start is missing or not needed.
     pub fn run_with<'a, 'b>(
         &mut self,
         x: impl Into<Matrix<'a>>,
@@ -161,9 +197,10 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
-        self.take_weights(run.weights)?;
-        self.engine.run(&x, &mut output, run.step)
+        let operands = self.operands(&x, &mut output, run)?;
+        self.engine.run(operands)?;
+        self.note_rows(&x);
+        Ok(())
     }
 
     /// Appends a run to the caller's encoder: the matrix and the output are in wgpu buffers, nothing waits,
@@ -184,9 +221,36 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
+        let operands = self.operands(&x, &mut output, run)?;
+        self.engine.encode(encoder, operands)?;
+        self.note_rows(&x);
+        Ok(())
+    }
+
+    /// Checks what a run is given, and takes its weights.
+    fn operands<'r, 'x, 'o>(
+        &mut self,
+        x: &'r Matrix<'x>,
+        output: &'r mut Output<'o>,
+        run: &Run<'r>,
+    ) -> Result<Operands<'r, 'x, 'o>> {
+        let operands = Operands {
+            x,
+            anchor: run.start,
+            output,
+            number: run.step,
+        };
+        self.engine.check(&operands)?;
         self.take_weights(run.weights)?;
-        self.engine.encode(encoder, &x, &mut output, run.step)
+        Ok(operands)
+    }
+
+    /// Keeps what a report names workers by.
+    fn note_rows(&mut self, x: &Matrix<'_>) {
+        self.selected.clear();
+        if self.report {
+            self.selected.extend(x.selected().unwrap_or_default());
+        }
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
@@ -224,7 +288,9 @@ impl Prepared {
 
     /// Bytes that the workspace holds.
     pub fn workspace_bytes(&self) -> usize {
-        self.engine.bytes() + size_of_val(&self.integers[..])
+        self.engine.bytes()
+            + size_of_val(&self.integers[..])
+            + self.selected.capacity() * size_of::<usize>()
     }
 
     /// How often a run waits for the device in the middle, because a part of the rule runs on the host:
@@ -259,10 +325,14 @@ impl Prepared {
             let expected = "a rule prepared with Options::report that has run";
             return Err(Error::shape("report", expected, got));
         }
-        let n = self.shape().n();
+        let all: Vec<usize> = (0..self.shape().n()).collect();
+        let rows = match &self.selected[..] {
+            [] => &all,
+            selected => selected,
+        };
         let weights = self.weights.map(|_| &self.integers[..]);
         let arena = self.engine.arena()?;
-        let of = |p| report::of(&self.trace, arena.problem(p), n, weights);
+        let of = |p| report::of(&self.trace, arena.problem(p), rows, weights);
         Ok((0..self.shape().problems()).map(of).collect())
     }
 }

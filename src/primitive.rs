@@ -16,9 +16,10 @@
 //! # Ok::<(), byzagg::Error>(())
 //! ```
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Operands};
 use crate::geometry::{GeometrySlot, weights};
-use crate::plan::{Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
+pub use crate::matrix::Anchor;
+use crate::plan::{Anchors, Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
 use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 
 /// One of the three passes over the matrix that every rule is made of.
@@ -29,6 +30,7 @@ pub struct Primitive {
     rows: Option<usize>,
     distances: Option<To>,
     output: Option<DType>,
+    anchored: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,8 +56,10 @@ pub struct Inputs<'a> {
     pub weights: Option<&'a [f64]>,
     /// n'×n coefficients, row after row.
     pub mixing: Option<&'a [f64]>,
-    /// n coefficients.
+    /// n coefficients, and the anchor's if the primitive is [`anchored`](Primitive::anchored).
     pub coefficients: Option<&'a [f64]>,
+    /// The anchor of an [`anchored`](Primitive::anchored) primitive.
+    pub anchor: Option<Anchor<'a>>,
 }
 
 impl Primitive {
@@ -66,6 +70,7 @@ impl Primitive {
             rows: None,
             distances: None,
             output: None,
+            anchored: false,
         }
     }
 
@@ -89,6 +94,15 @@ impl Primitive {
     /// `Σ c_i x_i`; the result is empty.
     pub fn combine() -> Self {
         Primitive::new(Kind::Combine)
+    }
+
+    /// `pairwise` and `combine` have a given vector as one more point, the last, which is not part of the
+    /// centre.
+    pub fn anchored(self) -> Self {
+        Primitive {
+            anchored: true,
+            ..self
+        }
     }
 
     /// Rows have weights: of the centre for `pairwise`, of the statistic for `columns`.
@@ -148,9 +162,13 @@ impl Primitive {
         let mut coefficients = None;
         let (step, out) = match self.kind {
             Kind::Pairwise { origin } => {
-                let out = reserve(GeometrySlot::len(n, origin));
-                let step = Pairwise {
+                let anchors = Anchors {
                     origin,
+                    given: self.anchored,
+                };
+                let out = reserve(GeometrySlot::len(n, anchors));
+                let step = Pairwise {
+                    anchors,
                     weights,
                     out,
                 };
@@ -177,9 +195,12 @@ impl Primitive {
                 (Step::Columns(step), out)
             }
             Kind::Combine => {
-                let slot = reserve(n);
+                let slot = reserve(n + usize::from(self.anchored));
                 coefficients = Some(slot);
-                let step = Combine { coefficients: slot };
+                let step = Combine {
+                    coefficients: slot,
+                    anchor: self.anchored,
+                };
                 (Step::Combine(step), reserve(0))
             }
         };
@@ -197,6 +218,9 @@ impl Primitive {
         let refuse = |expected: &str, got: String| Err(Error::shape("Primitive", expected, got));
         match self.kind {
             _ if rows == 0 => refuse("at least one mixed row", "none".into()),
+            Kind::Columns(_) if self.anchored => {
+                refuse("an anchor for pairwise or combine", "columns".into())
+            }
             Kind::Columns(Statistic::MeanAroundMedian { .. }) if self.weighted => refuse(
                 "a statistic that defines weights",
                 "MeanAroundMedian".into(),
@@ -241,7 +265,13 @@ impl PreparedPrimitive {
         inputs: &Inputs<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
+        let operands = Operands {
+            x: &x,
+            anchor: inputs.anchor,
+            output: &mut output,
+            number: 0,
+        };
+        self.engine.check(&operands)?;
         for (name, slot, values) in [
             ("weights", self.weights, inputs.weights),
             ("mixing", self.mixing, inputs.mixing),
@@ -262,7 +292,7 @@ impl PreparedPrimitive {
                 }
             }
         }
-        self.engine.run(&x, &mut output, 0)?;
+        self.engine.run(operands)?;
         self.engine.fetch()
     }
 

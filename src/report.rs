@@ -31,7 +31,7 @@ pub use reason::{Measure, Reason, Spread, Weighing};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// One entry per worker, by index.
+    /// One entry per worker, in the order of the rows.
     pub workers: Vec<Worker>,
     /// What [`Worker::distance`] is measured to.
     pub distances_to: &'static str,
@@ -45,6 +45,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Worker {
+    /// Its row, in the whole matrix if the run's matrix was a [selection](crate::Matrix::select).
+    pub index: usize,
     /// What the row holds.
     pub row: Row,
     /// Was it used? Unknown where every column decides for itself.

@@ -7,10 +7,13 @@ use byzagg::{Block, Cpu, DType, Device, OutputElement, Shape, Statistic, Ties, T
 use half::{bf16, f16};
 
 mod common;
+#[path = "conformance/points.rs"]
+mod points;
 use common::cases::{Hostile, Kind, some_of};
 use common::naive::columns::{self, Shares, clean};
-use common::naive::geometry::{self, Class};
+use common::naive::geometry;
 use common::naive::parse::{Cut, Ties as NaiveTies};
+use points::{anchors, check_combine, check_pairwise};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -125,10 +128,16 @@ fn all<T: OutputElement>(
         for statistic in statistics(n, weights.is_some()) {
             check_columns(device, &case, statistic, weights);
         }
-        check_pairwise(device, &case, weights);
+        check_pairwise(device, &case, weights, None);
+        for anchor in anchors(&case) {
+            check_pairwise(device, &case, weights, Some(&anchor));
+        }
     }
     check_mixing(device, &case);
-    check_combine(device, &case);
+    check_combine(device, &case, None);
+    for anchor in anchors(&case) {
+        check_combine(device, &case, Some(&anchor));
+    }
 }
 
 fn statistics(n: usize, weighted: bool) -> Vec<Statistic> {
@@ -307,70 +316,6 @@ fn check_distances(
     }
 }
 
-fn check_pairwise<T: OutputElement>(device: &Device, case: &Case<T>, weights: Option<&[f64]>) {
-    let (n, d) = (case.n, case.d);
-    for origin in [false, true] {
-        let what = format!(
-            "pairwise, origin {origin}, weights {}, {}",
-            weights.is_some(),
-            case.name
-        );
-        let mut primitive = match origin {
-            true => Primitive::pairwise_with_origin(),
-            false => Primitive::pairwise(),
-        };
-        if weights.is_some() {
-            primitive = primitive.weighted();
-        }
-        let mut prepared = primitive
-            .prepare(device, &Shape::new(n, d), T::DTYPE)
-            .unwrap();
-        let inputs = Inputs {
-            weights,
-            ..Inputs::default()
-        };
-        let mut out = vec![T::from_f32(7.0); d];
-        prepared.run(case.block(), &mut out, &inputs).unwrap();
-        assert!(
-            out.iter().all(|v| v.to_f32() == 7.0),
-            "{what}: wrote to the output"
-        );
-        let expected = geometry::gram(&case.wide, weights, origin);
-        let points = n + usize::from(origin);
-        let (gram, class) = prepared.result(0).split_at(points * points);
-        for i in 0..points {
-            let number = [Class::Finite, Class::Far, Class::Bad]
-                .iter()
-                .position(|c| *c == expected.class[i]);
-            assert_eq!(class[i], number.unwrap() as f64, "{what}: class of row {i}");
-            for j in 0..points {
-                let (a, b) = (expected.inner[i][i], expected.inner[j][j]);
-                // An f32 block's rounding, and that of x − m and of m itself, which is known to f32.
-                let centre: f64 = expected.centre.iter().map(|m| m * m).sum();
-                let shift = EPS * (centre.sqrt() + (a + b).sqrt());
-                let tolerance = match a.is_finite() && b.is_finite() {
-                    true => 1e-6 * (a * b).sqrt() + shift * (a + b).sqrt() + shift * shift + TINY,
-                    false => 0.0,
-                };
-                close(
-                    &format!("{what}, G({i}, {j})"),
-                    gram[i * points + j],
-                    expected.inner[i][j],
-                    tolerance,
-                );
-                if a.is_finite() && b.is_finite() && i < n && j < n {
-                    // The spec's bound on distances, which no rounding of the centre can touch.
-                    let got =
-                        gram[i * points + i] + gram[j * points + j] - 2.0 * gram[i * points + j];
-                    let exact = geometry::squared_distance(&case.wide[i], &case.wide[j]);
-                    let tolerance = 1e-5 * exact + 1e-6 * (a + b) + TINY;
-                    close(&format!("{what}, D²({i}, {j})"), got, exact, tolerance);
-                }
-            }
-        }
-    }
-}
-
 fn check_mixing<T: OutputElement>(device: &Device, case: &Case<T>) {
     let (n, d) = (case.n, case.d);
     let mut random = StdRng::seed_from_u64(n as u64 + 5);
@@ -472,62 +417,4 @@ fn check_mixing<T: OutputElement>(device: &Device, case: &Case<T>) {
             }
         }
     }
-}
-
-fn check_combine<T: OutputElement>(device: &Device, case: &Case<T>) {
-    let (n, d) = (case.n, case.d);
-    let mut random = StdRng::seed_from_u64(n as u64 + 6);
-    let bad: Vec<bool> = case
-        .wide
-        .iter()
-        .map(|row| row.iter().any(|v| !v.is_finite()))
-        .collect();
-    let mut prepared = Primitive::combine()
-        .prepare(device, &Shape::new(n, d), T::DTYPE)
-        .unwrap();
-    let mut run = |coefficients: &[f64]| {
-        let mut out = vec![T::from_f32(7.0); d];
-        let inputs = Inputs {
-            coefficients: Some(coefficients),
-            ..Inputs::default()
-        };
-        prepared.run(case.block(), &mut out, &inputs).unwrap();
-        out.into_iter()
-            .map(|v| f64::from(v.to_f32()))
-            .collect::<Vec<_>>()
-    };
-    let some = |share: f64, random: &mut StdRng| -> Vec<f64> {
-        let one = |j: usize| {
-            if bad[j] || random.random::<f64>() > share {
-                0.0
-            } else {
-                random.random::<f64>() / n as f64
-            }
-        };
-        (0..n).map(one).collect()
-    };
-    for coefficients in [some(1.0, &mut random), some(0.2, &mut random), vec![0.0; n]] {
-        let out = run(&coefficients);
-        for (k, out) in out.iter().enumerate() {
-            let used = || (0..n).filter(|&j| coefficients[j] != 0.0);
-            let expected: f64 = used().map(|j| coefficients[j] * case.wide[j][k]).sum();
-            let terms: f64 = used()
-                .map(|j| (coefficients[j] * case.wide[j][k]).abs())
-                .sum();
-            let tolerance = 8.0 * EPS * terms + rounding(T::DTYPE, expected) + TINY;
-            close(
-                &format!("combine, {}, column {k}", case.name),
-                *out,
-                expected,
-                tolerance,
-            );
-        }
-    }
-    let mut undefined = vec![0.0; n];
-    undefined[n - 1] = f64::NAN;
-    assert!(
-        run(&undefined).iter().all(|v| v.is_nan()),
-        "combine, {}: NaN",
-        case.name
-    );
 }

@@ -1,4 +1,5 @@
-// Centered clipping on coefficients: v ← v + (1/S) Σ w_i min(1, τ/‖x_i − v‖) (x_i − v), from v = 0.
+// Centered clipping on coefficients: v ← v + (1/S) Σ w_i min(1, τ/‖x_i − v‖) (x_i − v), from v = 0
+// or from the anchor, which counts as 0 when it is not finite.
 // CPU twin: src/geometry/cc.rs.
 //
 // One workgroup for each problem (z) takes `steps` steps from where the last dispatch left off. What a row
@@ -29,9 +30,14 @@ fn centered_clipping(
 ) {
     enter(group.z);
     let n = params.geometry.n;
+    let has_anchor = params.geometry.points > n + 1u;
     let usable = usable_rows(local);
     if params.begin == 1u {
-        start_at(local, n);
+        var start = n;
+        if has_anchor && class_of(params.geometry, n + 1u) == FINITE {
+            start = n + 1u;
+        }
+        start_at(local, start);
     } else {
         restore_point(local);
     }
@@ -57,11 +63,17 @@ fn centered_clipping(
         }
         if local == 0u {
             point[n] *= stays;
+            if has_anchor {
+                point[n + 1u] *= stays;
+            }
         }
     }
     workgroupBarrier();
     save_point(local);
     for (var i = local; i < n; i += THREADS) {
         store(params.out + i, select(bitcast<u32>(point[i]), NAN, usable == NONE));
+    }
+    if local == 0u && has_anchor {
+        store(params.out + n, select(bitcast<u32>(point[n + 1u]), NAN, usable == NONE));
     }
 }

@@ -15,6 +15,8 @@ struct Params {
     out: u32,
     // G c, then cᵀ G c or +Inf.
     scratch: u32,
+    // Do the coefficients end with the anchor's?
+    anchored: u32,
 }
 
 // The multiple of the raw rows' centre that the mixed geometry is about, from what it says of the origin.
@@ -46,6 +48,15 @@ fn locate(
         defined = defined && is_finite(c);
         point[j] = bitcast<f32>(select(0u, c, is_finite(c)));
         own_sum += point[j];
+    }
+    if local == 0u && points > n + 1u {
+        var c = 0u;
+        if params.anchored == 1u {
+            c = load(params.coefficients + n);
+        }
+        defined = defined && is_finite(c);
+        point[n + 1u] = bitcast<f32>(select(0u, c, is_finite(c)));
+        own_sum += point[n + 1u];
     }
     let total = bitcast<f32>(sum(local, bitcast<u32>(own_sum)));
     if local == 0u && points > n {

@@ -1,10 +1,10 @@
-// The geometry of mixed rows, Q G Qᵀ, and the origin's entries when there is one, about a multiple of the
+// The geometry of mixed rows, Q G Qᵀ, and the anchors' entries when there are any, about a multiple of the
 // raw rows' centre: the median of the rows' sums of coefficients. Clipped rows may be far shorter than the
 // centre, and about it their differences would be lost. CPU twin: mix in src/geometry/mixing.rs.
 //
 // Five passes: each row's sum and class (a workgroup a row, y); their median, and so each row's share of the
 // origin (a workgroup a problem); H = Q G (an invocation
-// an element); rows that grew beyond f32::MAX (an invocation a row); the products H Qᵀ, each computed once
+// an element); points that grew beyond f32::MAX (an invocation a point); the products H Qᵀ, each computed once
 // for both of its places, so that the result is symmetric in all bits and equal rows are at distance 0.
 
 struct Params {
@@ -20,6 +20,10 @@ struct Params {
 
 fn has_origin() -> bool {
     return params.geometry.points > params.geometry.n;
+}
+
+fn has_anchor() -> bool {
+    return params.geometry.points > params.geometry.n + 1u;
 }
 
 fn mixing_row(i: u32) -> u32 {
@@ -101,7 +105,12 @@ fn share(
     }
     if local == 0u && has_origin() {
         store(params.scratch + n, bitcast<u32>(middle));
-        store(params.mixed.classes + rows, class_of(params.geometry, n));
+        let origin_class = class_of(params.geometry, n);
+        store(params.mixed.classes + rows, origin_class);
+        if has_anchor() {
+            let own = class_of(params.geometry, n + 1u);
+            store(params.mixed.classes + rows + 1u, select(max(own, origin_class), own, middle == 1.0));
+        }
     }
 }
 
@@ -138,10 +147,30 @@ fn inner(a: u32, b: u32) -> f32 {
         return times_row(b, h_row(a), 1u);
     }
     let whole = number(params.scratch + n);
-    if a < params.mixed.n {
-        return whole * number(h_row(a) + n);
+    // The anchors stay where they are while the centre moves: that is a share of the origin.
+    let moved = whole - 1.0;
+    if b == params.mixed.n {
+        if a < params.mixed.n {
+            return whole * number(h_row(a) + n);
+        }
+        return whole * (whole * gram(params.geometry, n, n));
     }
-    return whole * (whole * gram(params.geometry, n, n));
+    var product = 0.0;
+    var about_origin = 0.0;
+    if a < params.mixed.n {
+        product = number(h_row(a) + n + 1u);
+        about_origin = number(h_row(a) + n);
+    } else if a == params.mixed.n {
+        product = whole * gram(params.geometry, n, n + 1u);
+        about_origin = whole * gram(params.geometry, n, n);
+    } else {
+        product = gram(params.geometry, n + 1u, n + 1u) + moved * gram(params.geometry, n, n + 1u);
+        about_origin = gram(params.geometry, n, n + 1u) + moved * gram(params.geometry, n, n);
+    }
+    if moved == 0.0 {
+        return product;
+    }
+    return product + moved * about_origin;
 }
 
 @compute @workgroup_size(64)
@@ -151,7 +180,7 @@ fn bound(
 ) {
     enter(group.z);
     let i = group.x * THREADS + local;
-    if i < params.mixed.n && class_of(params.mixed, i) == FINITE {
+    if i < params.mixed.points && i != params.mixed.n && class_of(params.mixed, i) == FINITE {
         if !is_finite(bitcast<u32>(inner(i, i))) {
             store(params.mixed.classes + i, FAR);
         }

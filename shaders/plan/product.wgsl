@@ -12,6 +12,8 @@ struct Params {
     rows: u32,
     n: u32,
     out: u32,
+    // Does the (one) outer row have one more coefficient, which stays as it is?
+    anchored: u32,
 }
 
 @compute @workgroup_size(64)
@@ -25,5 +27,8 @@ fn product(
         let outer = params.outer + group.y * params.rows;
         let bits = dot_bits(outer, params.inner + j, params.n, params.rows);
         store(params.out + group.y * params.n + j, bits);
+    }
+    if j == params.n && params.anchored == 1u {
+        store(params.out + j, load(params.outer + params.rows));
     }
 }

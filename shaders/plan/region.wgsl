@@ -10,7 +10,7 @@ struct Geometry {
     classes: u32,
     // Rows.
     n: u32,
-    // Rows, and the origin if there is one.
+    // Rows, the origin if there is one, and behind it the given anchor if there is one.
     points: u32,
 }
 

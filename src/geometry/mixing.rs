@@ -21,10 +21,11 @@ pub(crate) fn expand(c: &[f64], mixing: &[f64], out: &mut [f64]) {
     }
 }
 
-/// Completes coefficients over the rows to points: what is missing to `whole` is the origin's.
-fn complete(row: &[f64], whole: f64, points: &mut [f64]) {
-    let n = row.len();
-    points[..n].copy_from_slice(row);
+/// Completes coefficients over n rows, and perhaps the given vector, to points: what is missing to
+/// `whole` is the origin's.
+fn complete(row: &[f64], n: usize, whole: f64, points: &mut [f64]) {
+    points.fill(0.0);
+    points[..n].copy_from_slice(&row[..n]);
     if points.len() > n {
         points[n] = whole - row.iter().sum::<f64>();
         // Rounding of a row with that sum is no share of the origin.
@@ -32,11 +33,14 @@ fn complete(row: &[f64], whole: f64, points: &mut [f64]) {
             points[n] = 0.0;
         }
     }
+    if let (Some(point), Some(&given)) = (points.get_mut(n + 1), row.get(n)) {
+        *point = given;
+    }
 }
 
-/// Room that [`mix`] needs: a row over the points, and `Q G`.
-pub(crate) fn mix_scratch(points: usize, rows: usize) -> usize {
-    points + rows * points
+/// Room that [`mix`] needs: a row over the points, and `Q G` of all mixed points.
+pub(crate) fn mix_scratch(points: usize, mixed: usize) -> usize {
+    points + mixed * points
 }
 
 /// The centre of mixed rows, as a multiple of the raw rows' centre m: the median of their sums of
@@ -60,7 +64,7 @@ fn whole(geometry: &Geometry<'_>, mixing: &[f64], sums: &mut [f64]) -> f64 {
 
 /// The multiple of the raw centre that a mixed geometry is about, from what it says of the origin.
 fn whole_of(raw: &Geometry<'_>, mixed: &Geometry<'_>) -> f64 {
-    let own = |geometry: &Geometry<'_>| geometry.gram[geometry.points * geometry.points - 1];
+    let own = |geometry: &Geometry<'_>| geometry.row(geometry.n)[geometry.n];
     let finite = raw.has_origin() && raw.class[raw.n] == CLASS_FINITE && own(raw) > 0.0;
     if finite {
         (own(mixed) / own(raw)).sqrt()
@@ -69,7 +73,7 @@ fn whole_of(raw: &Geometry<'_>, mixed: &Geometry<'_>) -> f64 {
     }
 }
 
-/// The geometry of mixed rows, `Q G Qᵀ`, and the origin's entries when there is one, about a multiple of
+/// The geometry of mixed rows, `Q G Qᵀ`, and the anchors' entries when there are any, about a multiple of
 /// the raw rows' centre.
 ///
 /// A mixed row is bad when it has a share of a bad row, far when it has one of a far row or grew
@@ -86,11 +90,25 @@ pub(crate) fn mix(
     let mixed = class.len();
     let (q, half) = scratch.split_at_mut(points);
     let whole = whole(geometry, mixing, &mut half[..rows]);
-    // Q G, one row for each mixed row; the origin's is a multiple of G's own.
-    for (i, half) in half.chunks_exact_mut(points).take(rows).enumerate() {
-        complete(&mixing[i * n..][..n], whole, q);
+    // The anchors stay where they are while the centre moves: that is a share of the origin.
+    let point = |i: usize, q: &mut [f64]| {
+        if i < rows {
+            return complete(&mixing[i * n..][..n], n, whole, q);
+        }
+        q.fill(0.0);
+        match i - rows {
+            0 => q[n] = whole,
+            _ => (q[n], q[n + 1]) = (whole - 1.0, 1.0),
+        }
+    };
+    for (i, half) in half.chunks_exact_mut(points).take(mixed).enumerate() {
+        point(i, q);
         half.fill(0.0);
-        class[i] = CLASS_FINITE;
+        class[i] = if i == rows {
+            geometry.class[n]
+        } else {
+            CLASS_FINITE
+        };
         for (j, &c) in q.iter().enumerate().filter(|(_, c)| **c != 0.0) {
             class[i] = class[i].max(geometry.class[j]);
             half.iter_mut()
@@ -98,28 +116,14 @@ pub(crate) fn mix(
                 .for_each(|(h, g)| *h += c * g);
         }
     }
-    if geometry.has_origin() {
-        class[rows] = geometry.class[n];
-    }
     for b in 0..mixed {
-        if b < rows {
-            complete(&mixing[b * n..][..n], whole, q);
-        } else {
-            q.fill(0.0);
-            q[n] = whole;
-        }
+        point(b, q);
         for a in 0..=b {
             let finite = class[a] == CLASS_FINITE && class[b] == CLASS_FINITE;
-            let left = if a < rows {
-                &half[a * points..][..points]
-            } else {
-                geometry.row(n)
-            };
-            let product = if finite {
-                let product: f64 = q.iter().zip(left).map(|(q, l)| q * l).sum();
-                if a < rows { product } else { whole * product }
-            } else {
-                0.0
+            let left = &half[a * points..][..points];
+            let product = match finite {
+                true => q.iter().zip(left).map(|(q, l)| q * l).sum(),
+                false => 0.0,
             };
             gram[a * mixed + b] = product;
             gram[b * mixed + a] = product;
@@ -151,7 +155,7 @@ pub(crate) fn distances(
 ) {
     let (point, rest) = scratch.split_at_mut(raw.points);
     let (product, q) = rest.split_at_mut(raw.points);
-    complete(coefficients, 1.0, point);
+    complete(coefficients, raw.n, 1.0, point);
     let Some((mixing, geometry)) = mixed else {
         class.copy_from_slice(&raw.class[..raw.n]);
         raw.distances_to(point, product, out);
@@ -161,7 +165,7 @@ pub(crate) fn distances(
     // Whether the point leans on the origin does not depend on the centre.
     let leans = (0..raw.points).any(|j| point[j] != 0.0 && raw.class[j] != CLASS_FINITE);
     let whole = whole_of(raw, geometry);
-    complete(coefficients, whole, point);
+    complete(coefficients, raw.n, whole, point);
     raw.multiply(point, product);
     let own: f64 = point.iter().zip(&*product).map(|(c, p)| c * p).sum();
     for (i, out) in out.iter_mut().enumerate() {
@@ -169,7 +173,7 @@ pub(crate) fn distances(
             *out = f64::INFINITY;
             continue;
         }
-        complete(&mixing[i * raw.n..][..raw.n], whole, q);
+        complete(&mixing[i * raw.n..][..raw.n], raw.n, whole, q);
         let cross: f64 = q.iter().zip(&*product).map(|(q, p)| q * p).sum();
         *out = square(geometry.gram[i * geometry.points + i] - 2.0 * cross + own);
     }

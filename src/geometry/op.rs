@@ -51,7 +51,7 @@ pub(crate) enum Op {
         f: usize,
         out: Slot,
     },
-    /// n coefficients after centered clipping.
+    /// n coefficients after centered clipping, and the given start's if there is one.
     CenteredClipping {
         geometry: GeometrySlot,
         weights: Option<Slot>,
@@ -120,8 +120,9 @@ pub(crate) enum Op {
         mixing: Slot,
         out: GeometrySlot,
     },
-    /// Coefficients of mixed rows as coefficients of raw ones.
+    /// Coefficients of mixed rows as coefficients of raw ones; with `anchor`, its own stays as it is.
     Expand {
+        anchor: bool,
         coefficients: Slot,
         mixing: Slot,
         out: Slot,
@@ -229,16 +230,14 @@ impl Op {
             Op::Smea { geometry, f, .. } => smea::scratch(geometry.n, f),
             Op::Monna { geometry, .. } | Op::Arc { geometry, .. } => geometry.n,
             Op::Caf { geometry, .. } => caf::scratch(geometry.n),
-            Op::CenteredClipping { geometry, .. } => cc::scratch(points(geometry)),
+            Op::CenteredClipping { geometry, .. } => cc::scratch(geometry.points()),
             Op::Flag { geometry, .. } => flag::scratch(geometry.n),
-            Op::Rfa { geometry, .. } => rfa::scratch(points(geometry)) + geometry.n,
+            Op::Rfa { geometry, .. } => rfa::scratch(geometry.points()) + geometry.n,
             Op::Ctma { out, .. } => out.len,
             Op::Nnm { geometry, .. } => 2 * geometry.n,
             Op::Bucketing { n, .. } => n,
-            Op::Mix {
-                geometry, mixing, ..
-            } => mixing::mix_scratch(points(geometry), mixing.len / geometry.n),
-            Op::Distances { geometry, .. } => 3 * points(geometry),
+            Op::Mix { geometry, out, .. } => mixing::mix_scratch(geometry.points(), out.points()),
+            Op::Distances { geometry, .. } => 3 * geometry.points(),
         }
     }
 
@@ -304,7 +303,7 @@ impl Op {
                 ..
             } => {
                 let (coefficients, done) = result.split_at_mut(geometry.n);
-                let (scratch, indices) = scratch.split_at_mut(rfa::scratch(points(geometry)));
+                let (scratch, indices) = scratch.split_at_mut(rfa::scratch(geometry.points()));
                 let view = geometry.view(before);
                 let weights = weights.map(get);
                 let did = rfa::weiszfeld(
@@ -377,15 +376,21 @@ impl Op {
                 mixing,
                 out,
             } => {
-                let points = points(out);
+                let points = out.points();
                 let (gram, class) = result.split_at_mut(points * points);
                 mixing::mix(&geometry.view(before), get(mixing), gram, class, scratch);
             }
             Op::Expand {
                 coefficients,
                 mixing,
+                anchor,
                 ..
-            } => mixing::expand(get(coefficients), get(mixing), result),
+            } => {
+                let (rows, own) = result.split_at_mut(out.len - usize::from(anchor));
+                let (of_rows, given) = get(coefficients).split_at(mixing.len / rows.len());
+                mixing::expand(of_rows, get(mixing), rows);
+                own.copy_from_slice(given);
+            }
             Op::Distances {
                 geometry,
                 rows,
@@ -400,10 +405,6 @@ impl Op {
             }
         }
     }
-}
-
-fn points(geometry: GeometrySlot) -> usize {
-    GeometrySlot::points(geometry.n, geometry.origin)
 }
 
 /// Room for indices.

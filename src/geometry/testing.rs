@@ -1,7 +1,7 @@
 //! What the tests of this folder share: seeded numbers, and the geometry of given rows.
 
 use super::view::{Geometry, square};
-use crate::plan::{CLASS_BAD, CLASS_FAR, CLASS_FINITE};
+use crate::plan::{Anchors, CLASS_BAD, CLASS_FAR, CLASS_FINITE};
 
 /// Seeded numbers (SplitMix64).
 pub struct Random(u64);
@@ -48,6 +48,28 @@ impl Random {
     }
 }
 
+/// The origin and a given vector.
+pub const BOTH: Anchors = Anchors {
+    origin: true,
+    given: true,
+};
+
+impl From<bool> for Anchors {
+    /// The origin, or none.
+    fn from(origin: bool) -> Self {
+        Anchors {
+            origin,
+            given: false,
+        }
+    }
+}
+
+/// The vector that tests give with rows: as bad as row n/2.
+pub fn given(rows: &[Vec<f64>]) -> Vec<f64> {
+    let of = &rows[rows.len() / 2];
+    of.iter().map(|x| 0.75 * x - 0.5).collect()
+}
+
 /// The geometry of rows, as `pairwise` computes it.
 pub struct Points {
     gram: Vec<f64>,
@@ -56,7 +78,8 @@ pub struct Points {
 }
 
 impl Points {
-    pub fn new(rows: &[Vec<f64>], origin: bool) -> Self {
+    pub fn new(rows: &[Vec<f64>], anchors: impl Into<Anchors>) -> Self {
+        let anchors = anchors.into();
         let (n, d) = (rows.len(), rows[0].len());
         let centre = |k: usize| {
             let mut column: Vec<f64> = rows.iter().map(|row| row[k]).collect();
@@ -70,8 +93,11 @@ impl Points {
         };
         let centre: Vec<f64> = (0..d).map(centre).collect();
         let mut points = rows.to_vec();
-        if origin {
+        if anchors.origin {
             points.push(vec![0.0; d]);
+        }
+        if anchors.given {
+            points.push(given(rows));
         }
         for row in &mut points {
             row.iter_mut().zip(&centre).for_each(|(x, m)| *x -= m);

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::plan::{CLASS_BAD, CLASS_FAR, CLASS_FINITE, Slot};
+use crate::plan::{Anchors, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Slot};
 
 /// The largest squared distance that counts as finite, on every backend.
 const MAX_SQUARE: f64 = f32::MAX as f64;
@@ -22,30 +22,31 @@ pub(crate) struct GeometrySlot {
     pub slot: Slot,
     /// Rows.
     pub n: usize,
-    /// Is the origin one more point, the last?
-    pub origin: bool,
+    /// The points behind the rows.
+    pub anchors: Anchors,
 }
 
 impl GeometrySlot {
-    pub fn points(n: usize, origin: bool) -> usize {
-        n + usize::from(origin)
+    /// Numbers for n rows and their anchors.
+    pub fn len(n: usize, anchors: Anchors) -> usize {
+        let points = n + anchors.count();
+        points * points + points
     }
 
-    pub fn len(n: usize, origin: bool) -> usize {
-        let points = Self::points(n, origin);
-        points * points + points
+    pub fn points(self) -> usize {
+        self.n + self.anchors.count()
     }
 
     /// The n rows' classes.
     pub fn classes(self) -> Slot {
         Slot {
-            offset: self.slot.end() - Self::points(self.n, self.origin),
+            offset: self.slot.end() - self.points(),
             len: self.n,
         }
     }
 
     pub fn view(self, region: &[f64]) -> Geometry<'_> {
-        let points = Self::points(self.n, self.origin);
+        let points = self.points();
         let (gram, class) = region[self.slot.range()].split_at(points * points);
         Geometry {
             gram,
@@ -56,8 +57,9 @@ impl GeometrySlot {
     }
 }
 
-/// n rows, and perhaps the origin as one more point: inner products about the coordinate-wise median,
-/// and a class for each point.
+/// n rows, and perhaps the origin and then a given vector as more points: inner products about the
+/// coordinate-wise median, and a class for each point. What the operations get has no given vector
+/// without the origin.
 #[derive(Clone, Copy)]
 pub(crate) struct Geometry<'a> {
     pub gram: &'a [f64],
@@ -73,6 +75,11 @@ impl<'a> Geometry<'a> {
 
     pub fn has_origin(&self) -> bool {
         self.points > self.n
+    }
+
+    /// The given vector's index.
+    pub fn given(&self) -> Option<usize> {
+        (self.points > self.n + 1).then_some(self.n + 1)
     }
 
     /// `D²_ij`: 0 for i = j, +Inf as soon as one of them is not finite.

@@ -3,6 +3,7 @@
 use ::wgpu::{Buffer, BufferUsages};
 
 use super::element::DType;
+use super::select::View;
 use crate::{Error, Result};
 
 /// A place in a wgpu buffer.
@@ -71,6 +72,8 @@ pub struct BufferBlock<'a> {
     n: usize,
     d: usize,
     dtype: DType,
+    /// Which rows these are of the place where they lie, if not the first n.
+    selection: Option<&'a [usize]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +113,13 @@ impl<'a> BufferBlock<'a> {
             .and_then(|start| start.checked_add(d as u64));
         first.check(OP, dtype, elements.unwrap_or(u64::MAX))?;
         let rows = BufferRows::Strided { first, row_stride };
-        Ok(BufferBlock { rows, n, d, dtype })
+        Ok(BufferBlock {
+            rows,
+            n,
+            d,
+            dtype,
+            selection: None,
+        })
     }
 
     /// One place per worker, in one buffer or in several.
@@ -125,7 +134,13 @@ impl<'a> BufferBlock<'a> {
         }
         let n = rows.len();
         let rows = BufferRows::Separate(rows);
-        Ok(BufferBlock { rows, n, d, dtype })
+        Ok(BufferBlock {
+            rows,
+            n,
+            d,
+            dtype,
+            selection: None,
+        })
     }
 
     /// Workers, the number of rows.
@@ -145,6 +160,7 @@ impl<'a> BufferBlock<'a> {
 
     /// Where row i begins.
     pub(crate) fn row(&self, i: usize) -> BufferPlace<'a> {
+        let i = self.selection.map_or(i, |rows| rows[i]);
         match self.rows {
             BufferRows::Strided { first, row_stride } => BufferPlace {
                 offset: first.offset + (i * row_stride * self.dtype.size()) as u64,
@@ -155,18 +171,20 @@ impl<'a> BufferBlock<'a> {
     }
 }
 
-/// The blocks of a matrix in buffers.
-#[derive(Clone, Copy, Debug)]
-pub enum BufferBlocks<'a> {
-    One(BufferBlock<'a>),
-    Many(&'a [BufferBlock<'a>]),
-}
+impl<'a> View<'a> for BufferBlock<'a> {
+    fn n(&self) -> usize {
+        self.n
+    }
 
-impl<'a> BufferBlocks<'a> {
-    pub(crate) fn as_slice(&self) -> &[BufferBlock<'a>] {
-        match self {
-            BufferBlocks::One(block) => std::slice::from_ref(block),
-            BufferBlocks::Many(blocks) => blocks,
+    fn d(&self) -> usize {
+        self.d
+    }
+
+    fn select(self, rows: &'a [usize]) -> Self {
+        BufferBlock {
+            n: rows.len(),
+            selection: Some(rows),
+            ..self
         }
     }
 }

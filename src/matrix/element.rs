@@ -62,10 +62,10 @@ impl std::str::FromStr for DType {
 }
 
 mod sealed {
-    use crate::matrix::{Blocks, Data, OutputData};
+    use crate::matrix::{Block, Blocks, Data, OutputData};
 
     pub trait Sealed: Sized {
-        fn data<'a>(blocks: Blocks<'a, Self>) -> Data<'a>;
+        fn data<'a>(blocks: Blocks<'a, Block<'a, Self>>) -> Data<'a>;
     }
     pub trait SealedOutput: Sized {
         fn output<'a>(slices: Vec<&'a mut [Self]>) -> OutputData<'a>;
@@ -74,7 +74,7 @@ mod sealed {
     macro_rules! variants {
         ($($element:ty => $variant:ident),*) => {$(
             impl Sealed for $element {
-                fn data<'a>(blocks: Blocks<'a, Self>) -> Data<'a> {
+                fn data<'a>(blocks: Blocks<'a, Block<'a, Self>>) -> Data<'a> {
                     Data::$variant(blocks)
                 }
             }

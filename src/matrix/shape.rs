@@ -50,6 +50,14 @@ impl Shape {
         self.n
     }
 
+    /// One row in the same blocks.
+    pub(crate) fn of_one_row(&self) -> Shape {
+        Shape {
+            n: 1,
+            ..self.clone()
+        }
+    }
+
     /// Columns of each block.
     pub fn columns(&self) -> &[usize] {
         &self.columns

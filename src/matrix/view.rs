@@ -1,12 +1,15 @@
 //! Views of matrices.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 use ndarray::ArrayView2;
 
-use super::element::{DType, Element};
-use super::shape::Shape;
 #[cfg(feature = "wgpu")]
-use super::{BufferBlock, BufferBlocks};
+use super::BufferBlock;
+use super::element::{DType, Element};
+use super::select::{Blocks, View};
+use super::shape::Shape;
 use crate::{Error, Result};
 
 /// A view of n worker rows with d columns each: one layer, or the whole vector.
@@ -15,6 +18,8 @@ pub struct Block<'a, T> {
     rows: Rows<'a, T>,
     n: usize,
     d: usize,
+    /// Which rows these are of the place where they lie, if not the first n.
+    selection: Option<&'a [usize]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,7 @@ impl<'a, T: Element> Block<'a, T> {
             },
             n,
             d,
+            selection: None,
         })
     }
 
@@ -113,6 +119,7 @@ impl<'a, T: Element> Block<'a, T> {
             rows: Rows::Separate(rows),
             n: rows.len(),
             d,
+            selection: None,
         })
     }
 
@@ -159,8 +166,60 @@ impl<'a, T: Copy> Block<'a, T> {
         self.d
     }
 
+    /// Where the rows lie: row i is the one at [`source`](Block::source)(i).
+    #[inline(always)]
     pub(crate) fn rows(&self) -> Rows<'a, T> {
         self.rows
+    }
+
+    /// Which row of the place where they lie is row i.
+    #[inline(always)]
+    pub(crate) fn source(&self, i: usize) -> usize {
+        match self.selection {
+            None => i,
+            Some(rows) => rows[i],
+        }
+    }
+
+    /// The elements from row i's first on, and how far apart those of the row are.
+    #[inline(always)]
+    pub(crate) fn row(&self, i: usize) -> (&'a [T], usize) {
+        match self.rows {
+            Rows::Strided {
+                data,
+                row_stride,
+                column_stride,
+            } => (&data[self.source(i) * row_stride..], column_stride),
+            Rows::Separate(rows) => (rows[self.source(i)], 1),
+        }
+    }
+
+    /// Some columns of row i, if they lie one after the other.
+    #[inline(always)]
+    pub(crate) fn contiguous(&self, i: usize, columns: Range<usize>) -> Option<&'a [T]> {
+        match self.row(i) {
+            (row, 1) => Some(&row[columns]),
+            _ => None,
+        }
+    }
+}
+
+impl<'a, T: Copy> View<'a> for Block<'a, T> {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn d(&self) -> usize {
+        self.d
+    }
+
+    #[inline]
+    fn select(self, rows: &'a [usize]) -> Self {
+        Block {
+            n: rows.len(),
+            selection: Some(rows),
+            ..self
+        }
     }
 }
 
@@ -190,28 +249,12 @@ fn same_rows(op: &'static str, mut rows: impl Iterator<Item = usize>) -> Result<
     Ok(())
 }
 
-/// The blocks of a matrix: one, or the layers of a model.
-#[derive(Clone, Copy, Debug)]
-pub enum Blocks<'a, T> {
-    One(Block<'a, T>),
-    Many(&'a [Block<'a, T>]),
-}
-
-impl<'a, T: Copy> Blocks<'a, T> {
-    pub(crate) fn as_slice(&self) -> &[Block<'a, T>] {
-        match self {
-            Blocks::One(block) => std::slice::from_ref(block),
-            Blocks::Many(blocks) => blocks,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {
-    F32(Blocks<'a, f32>),
-    Bf16(Blocks<'a, bf16>),
-    F16(Blocks<'a, f16>),
-    F64(Blocks<'a, f64>),
+    F32(Blocks<'a, Block<'a, f32>>),
+    Bf16(Blocks<'a, Block<'a, bf16>>),
+    F16(Blocks<'a, Block<'a, f16>>),
+    F64(Blocks<'a, Block<'a, f64>>),
 }
 
 /// Where the elements of a matrix are.
@@ -219,7 +262,7 @@ pub enum Data<'a> {
 enum Place<'a> {
     Host(Data<'a>),
     #[cfg(feature = "wgpu")]
-    Wgpu(BufferBlocks<'a>),
+    Wgpu(Blocks<'a, BufferBlock<'a>>),
 }
 
 /// The vectors of n workers: one block, or one block per layer. A view; nothing is copied.
@@ -230,11 +273,30 @@ pub struct Matrix<'a> {
     place: Place<'a>,
 }
 
+/// Runs code that is generic over the kind of block.
+macro_rules! for_blocks {
+    ($place:expr, $blocks:ident => $body:expr) => {
+        match $place {
+            Place::Host(Data::F32($blocks)) => $body,
+            Place::Host(Data::Bf16($blocks)) => $body,
+            Place::Host(Data::F16($blocks)) => $body,
+            Place::Host(Data::F64($blocks)) => $body,
+            #[cfg(feature = "wgpu")]
+            Place::Wgpu($blocks) => $body,
+        }
+    };
+}
+
+/// Rows and columns of each block.
+fn sizes<'a, B: View<'a>>(blocks: &Blocks<'a, B>) -> impl Iterator<Item = (usize, usize)> {
+    blocks.iter().map(|block| (block.n(), block.d()))
+}
+
 #[cfg(feature = "wgpu")]
 impl<'a> From<BufferBlock<'a>> for Matrix<'a> {
     fn from(block: BufferBlock<'a>) -> Self {
         Matrix {
-            place: Place::Wgpu(BufferBlocks::One(block)),
+            place: Place::Wgpu(Blocks::one(block)),
         }
     }
 }
@@ -242,7 +304,7 @@ impl<'a> From<BufferBlock<'a>> for Matrix<'a> {
 impl<'a, T: Element> From<Block<'a, T>> for Matrix<'a> {
     fn from(block: Block<'a, T>) -> Self {
         Matrix {
-            place: Place::Host(T::data(Blocks::One(block))),
+            place: Place::Host(T::data(Blocks::one(block))),
         }
     }
 }
@@ -263,7 +325,7 @@ impl<'a> Matrix<'a> {
     pub fn from_blocks<T: Element>(blocks: &'a [Block<'a, T>]) -> Result<Self> {
         same_rows("Matrix::from_blocks", blocks.iter().map(|block| block.n))?;
         Ok(Matrix {
-            place: Place::Host(T::data(Blocks::Many(blocks))),
+            place: Place::Host(T::data(Blocks::many(blocks))),
         })
     }
 
@@ -286,7 +348,7 @@ impl<'a> Matrix<'a> {
             });
         }
         Ok(Matrix {
-            place: Place::Wgpu(BufferBlocks::Many(blocks)),
+            place: Place::Wgpu(Blocks::many(blocks)),
         })
     }
 
@@ -298,7 +360,7 @@ impl<'a> Matrix<'a> {
             Place::Host(Data::F16(_)) => DType::F16,
             Place::Host(Data::F64(_)) => DType::F64,
             #[cfg(feature = "wgpu")]
-            Place::Wgpu(blocks) => blocks.as_slice()[0].dtype(),
+            Place::Wgpu(blocks) => blocks.get(0).dtype(),
         }
     }
 
@@ -313,25 +375,35 @@ impl<'a> Matrix<'a> {
 
     /// The elements, if they are in wgpu buffers.
     #[cfg(feature = "wgpu")]
-    pub(crate) fn buffers(&self) -> Option<&[BufferBlock<'a>]> {
-        match &self.place {
+    pub(crate) fn buffers(&self) -> Option<Blocks<'a, BufferBlock<'a>>> {
+        match self.place {
             Place::Host(_) => None,
-            Place::Wgpu(blocks) => Some(blocks.as_slice()),
+            Place::Wgpu(blocks) => Some(blocks),
         }
     }
 
-    fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        fn of<T: Copy>(blocks: &[Block<'_, T>], i: usize) -> Option<(usize, usize)> {
-            blocks.get(i).map(|block| (block.n, block.d))
-        }
-        (0..).map_while(move |i| match &self.place {
-            Place::Host(Data::F32(b)) => of(b.as_slice(), i),
-            Place::Host(Data::Bf16(b)) => of(b.as_slice(), i),
-            Place::Host(Data::F16(b)) => of(b.as_slice(), i),
-            Place::Host(Data::F64(b)) => of(b.as_slice(), i),
+    /// Rows.
+    pub(super) fn rows(&self) -> usize {
+        for_blocks!(&self.place, blocks => blocks.get(0).n())
+    }
+
+    /// The rows that were selected, if any were.
+    pub(crate) fn selected(&self) -> Option<&'a [usize]> {
+        for_blocks!(&self.place, blocks => blocks.selected())
+    }
+
+    pub(super) fn with_rows(self, rows: &'a [usize]) -> Self {
+        let place = match self.place {
+            Place::Host(data) => Place::Host(match data {
+                Data::F32(blocks) => Data::F32(blocks.select(rows)),
+                Data::Bf16(blocks) => Data::Bf16(blocks.select(rows)),
+                Data::F16(blocks) => Data::F16(blocks.select(rows)),
+                Data::F64(blocks) => Data::F64(blocks.select(rows)),
+            }),
             #[cfg(feature = "wgpu")]
-            Place::Wgpu(blocks) => blocks.as_slice().get(i).map(|block| (block.n(), block.d())),
-        })
+            Place::Wgpu(blocks) => Place::Wgpu(blocks.select(rows)),
+        };
+        Matrix { place }
     }
 
     /// Does this matrix have the shape that something was prepared for?
@@ -344,10 +416,12 @@ impl<'a> Matrix<'a> {
             });
         }
         let expected = shape.columns().iter().map(|&d| (shape.n(), d));
-        if !self.sizes().eq(expected) {
-            let got: Vec<_> = self.sizes().map(|(n, d)| format!("{n}×{d}")).collect();
-            return Err(Error::shape(op, shape.to_string(), got.join(", ")));
+        if for_blocks!(&self.place, blocks => sizes(blocks).eq(expected)) {
+            return Ok(());
         }
-        Ok(())
+        let got: Vec<_> = for_blocks!(&self.place, blocks => {
+            sizes(blocks).map(|(n, d)| format!("{n}×{d}")).collect()
+        });
+        Err(Error::shape(op, shape.to_string(), got.join(", ")))
     }
 }

@@ -1,15 +1,21 @@
 //! From the slots that a run left behind to a report.
 
+use super::reason::Short;
 use super::{Measure, Reason, Report, Row, Spread, Threshold, Worker};
 use crate::geometry::{GeometrySlot, MAX_ITERATIONS, nearer, usable};
 use crate::plan::{CLASS_BAD, CLASS_FAR, CLASS_FINITE, Slot};
 use crate::rule::{Decision, DecisionKind as Kind, Trace};
 
-pub(crate) fn of(trace: &Trace, region: &[f64], n: usize, weights: Option<&[f64]>) -> Report {
+/// `rows` are the workers' rows in the whole matrix.
+pub(crate) fn of(trace: &Trace, region: &[f64], rows: &[usize], weights: Option<&[f64]>) -> Report {
+    let n = rows.len();
     let get = |slot: Option<Slot>| slot.map(|slot| &region[slot.range()]);
     let (classes, distances) = (get(trace.classes), get(trace.distances));
     let (scores, mixing) = (get(trace.scores), get(trace.mixing));
-    let ruling = trace.decision.as_ref().map(|d| Ruling::new(d, region));
+    let ruling = trace
+        .decision
+        .as_ref()
+        .map(|d| Ruling::new(d, region, rows));
     let averaged = ruling.as_ref().is_some_and(Ruling::averages);
     let unread = |i: usize| weights.is_some_and(|w| w[i] == 0.0);
     let even = |i: usize| weights.map_or(1.0 / n as f64, |w| w[i] / w.iter().sum::<f64>());
@@ -41,6 +47,7 @@ pub(crate) fn of(trace: &Trace, region: &[f64], n: usize, weights: Option<&[f64]
                 _ => ruling.as_ref().and_then(|ruling| ruling.selects(share)),
             };
             Worker {
+                index: rows[i],
                 row,
                 kept,
                 coefficient,
@@ -104,9 +111,20 @@ fn notes(trace: &Trace, region: &[f64], workers: &[Worker], astray: bool) -> Vec
         && let Kind::Nearest { pivot, geometry } = decision.kind
         && geometry.view(region).class[pivot] != CLASS_FINITE
     {
+        let pivot = named(decision, pivot, |row| workers[row].index);
         notes.push(format!(
             "row {pivot}, the pivot, is not finite: the first rows that are were kept"
         ));
+    }
+    if let Some(class) = trace.start
+        && region[class] != CLASS_FINITE
+    {
+        notes.push("the start is not finite or too far from the rows: it counted as zero".into());
+    } else if let Some(share) = trace.share_of_start
+        && !region[share].is_nan()
+    {
+        let share = Short(region[share]);
+        notes.push(format!("the start has coefficient {share} in the result"));
     }
     if let Some([iterations, capped]) = get(trace.iterations) {
         notes.push(format!("{iterations} iterations"));
@@ -117,6 +135,14 @@ fn notes(trace: &Trace, region: &[f64], workers: &[Worker], astray: bool) -> Vec
         }
     }
     notes
+}
+
+/// The name of a row that a rule saw: the worker's, where it stands for one.
+fn named(decision: &Decision, row: usize, worker: impl Fn(usize) -> usize) -> usize {
+    match decision.mixing.is_none() || decision.own {
+        true => worker(row),
+        false => row,
+    }
 }
 
 /// The workers' places by distance to the output.
@@ -195,7 +221,7 @@ struct Set {
 }
 
 impl<'a> Ruling<'a> {
-    fn new(decision: &'a Decision, region: &'a [f64]) -> Self {
+    fn new(decision: &'a Decision, region: &'a [f64], rows: &[usize]) -> Self {
         let get = |slot: Option<Slot>| slot.map(|slot| &region[slot.range()]);
         let classes = match decision.kind {
             Kind::Least { classes, .. } => Some(classes),
@@ -221,6 +247,7 @@ impl<'a> Ruling<'a> {
                 let values = (0..decision.n)
                     .map(|j| view.square_distance(pivot, j))
                     .collect();
+                let pivot = named(decision, pivot, |row| rows[row]);
                 ruling.ranking = ruling.rank(Measure::Pivot(pivot), values);
             }
             Kind::Set { by, geometry } => {

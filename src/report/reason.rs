@@ -98,7 +98,7 @@ pub enum Measure {
     Score,
     /// The distance to the centre that CTMA trims around.
     Centre,
-    /// The distance to this row, MoNNA's pivot.
+    /// The distance to this row (a worker's by its [index](super::Worker::index)), MoNNA's pivot.
     Pivot(usize),
 }
 

@@ -99,7 +99,7 @@ impl Report {
 
     fn columns(&self) -> Vec<Column<'_>> {
         let mut columns: Vec<Column<'_>> = vec![
-            ("worker", Box::new(|i| i.to_string())),
+            ("worker", Box::new(|i| self.workers[i].index.to_string())),
             ("row", Box::new(|i| self.workers[i].row.name().into())),
             ("use", Box::new(|i| used(&self.workers[i]).into())),
         ];

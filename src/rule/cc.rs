@@ -5,7 +5,13 @@ use crate::geometry::Op;
 use crate::report::Weighing;
 
 /// Centered clipping (Karimireddy, He, Jaggi, ICML 2021): L steps
-/// `v ← v + (1/S) Σ w_i (x_i − v) min(1, τ/‖x_i − v‖)` from v = 0.
+/// `v ← v + (1/S) Σ w_i (x_i − v) min(1, τ/‖x_i − v‖)` from v = 0, or from a vector that every run is
+/// given ([`start_given`](CenteredClipping::start_given)): the last output, a momentum.
+///
+/// A given start that holds a NaN or an infinity, or is too far from the rows to measure (its squared
+/// distance to their median exceeds f32::MAX), counts as zero, so that a training loop which feeds outputs
+/// back recovers by itself; a report says so. The start is no worker: it has no vote and no weight. Before
+/// it, pre-aggregators mix the rows, not the start.
 ///
 /// Defaults τ = 100, L = 1. A row that is not finite does not pull, but its weight is part of S: a step
 /// is never longer than τ. Breakdown point: half of the weight, for a τ of the size of the honest rows'
@@ -14,6 +20,7 @@ use crate::report::Weighing;
 pub struct CenteredClipping {
     tau: f64,
     iterations: usize,
+    start: bool,
 }
 
 impl Default for CenteredClipping {
@@ -21,6 +28,7 @@ impl Default for CenteredClipping {
         CenteredClipping {
             tau: 100.0,
             iterations: 1,
+            start: false,
         }
     }
 }
@@ -40,6 +48,29 @@ impl CenteredClipping {
     pub fn iterations(self, iterations: usize) -> Self {
         CenteredClipping { iterations, ..self }
     }
+
+    /// From a vector that each run is given.
+    ///
+    /// ```
+    /// use byzagg::{CenteredClipping, DType, Device, Matrix, Rule, Run, Shape};
+    ///
+    /// let rule: Rule = CenteredClipping::new().tau(1.0).start_given().into();
+    /// assert_eq!(rule.to_string(), "cc(tau=1,start=given)");
+    ///
+    /// let x = [3.0f32, 3.0, 1e6]; // three workers, the last of which attacks
+    /// let mut aggregator = rule.prepare(&Device::cpu(), &Shape::new(3, 1), DType::F32)?;
+    /// let mut v = [2.5f32]; // the state: the last output
+    /// let run = Run::new().start_from_output();
+    /// aggregator.run_with(Matrix::new(&x, 3, 1)?, &mut v[..], &run)?;
+    /// assert!((v[0] - (2.5 + (0.5 + 0.5 + 1.0) / 3.0)).abs() < 1e-5);
+    /// # Ok::<(), byzagg::Error>(())
+    /// ```
+    pub fn start_given(self) -> Self {
+        CenteredClipping {
+            start: true,
+            ..self
+        }
+    }
 }
 
 pub(super) static ENTRY: Entry = Entry {
@@ -49,7 +80,11 @@ pub(super) static ENTRY: Entry = Entry {
             "tau",
             "the length that differences are clipped to, default 100",
         ),
-        ("iterations", "steps from zero, default 1"),
+        ("iterations", "steps, default 1"),
+        (
+            "start",
+            "zero, or given: a vector that comes with each run; default zero",
+        ),
     ],
     wraps: false,
     computes: "centered clipping: steps along the clipped differences to the rows",
@@ -61,6 +96,8 @@ pub(super) static ENTRY: Entry = Entry {
         let mut rule = CenteredClipping::default();
         rule.tau = arguments.number("tau")?.unwrap_or(rule.tau);
         rule.iterations = arguments.count("iterations")?.unwrap_or(rule.iterations);
+        let starts = [("zero", false), ("given", true)];
+        rule.start = arguments.one_of("start", &starts)?.unwrap_or(rule.start);
         Ok(rule.into())
     },
 };
@@ -75,7 +112,8 @@ impl Node for CenteredClipping {
         let tau = (self.tau != default.tau).then(|| format!("tau={}", number(self.tau)));
         let iterations = (self.iterations != default.iterations)
             .then(|| format!("iterations={}", self.iterations));
-        tau.into_iter().chain(iterations).collect()
+        let start = self.start.then(|| "start=given".to_string());
+        tau.into_iter().chain(iterations).chain(start).collect()
     }
 
     fn check(&self, _: usize) -> std::result::Result<(), Refusal> {
@@ -92,15 +130,21 @@ impl Node for CenteredClipping {
         true
     }
 
+    fn needs_start(&self) -> bool {
+        self.start
+    }
+
     fn plan(&self, planner: &mut Planner, level: &mut Level, _: Goal) -> Outcome {
         let geometry = planner.geometry(level);
         let (weights, tau, iterations) = (level.weights, self.tau, self.iterations);
-        let coefficients = planner.op(level.n, |out| Op::CenteredClipping {
-            geometry,
-            weights,
-            tau,
-            iterations,
-            out,
+        let coefficients = planner.op(level.n + usize::from(self.start), |out| {
+            Op::CenteredClipping {
+                geometry,
+                weights,
+                tau,
+                iterations,
+                out,
+            }
         });
         planner.coefficients(level, coefficients, Kind::Weighed(Weighing::Clipping))
     }

@@ -149,6 +149,11 @@ trait Node {
         false
     }
 
+    /// Does every run need a vector to start from?
+    fn needs_start(&self) -> bool {
+        false
+    }
+
     /// Appends the steps that compute it from the rows of a level.
     fn plan(&self, planner: &mut Planner, level: &mut Level, goal: Goal) -> Outcome;
 }
@@ -273,6 +278,12 @@ impl Rule {
                 _ => true,
             },
         }
+    }
+
+    /// Does every run need a vector to start from ([`Run::start`](crate::Run::start)), as `cc(start=given)`
+    /// does?
+    pub fn needs_start(&self) -> bool {
+        self.node().needs_start() || self.node().inner().is_some_and(Rule::needs_start)
     }
 
     fn needs_origin(&self) -> bool {

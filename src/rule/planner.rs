@@ -3,7 +3,7 @@
 use super::Rule;
 use super::trace::{Decision, Kind, Trace};
 use crate::geometry::{GeometrySlot, Op};
-use crate::plan::{Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
+use crate::plan::{Anchors, Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
 
 /// What a rule computes, ready to be run by any backend.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub(super) struct Planner {
     steps: Vec<Step>,
     end: usize,
     high: usize,
-    origin: bool,
+    anchors: Anchors,
     weights: Option<Slot>,
     raw: Option<GeometrySlot>,
     pub trace: Trace,
@@ -75,7 +75,10 @@ pub(super) fn plan(rule: &Rule, n: usize, weighted: bool, report: bool) -> Plan 
         steps: Vec::new(),
         end: 0,
         high: 0,
-        origin: rule.needs_origin(),
+        anchors: Anchors {
+            origin: rule.needs_origin(),
+            given: rule.needs_start(),
+        },
         weights: None,
         raw: None,
         trace: Trace::default(),
@@ -103,7 +106,12 @@ pub(super) fn plan(rule: &Rule, n: usize, weighted: bool, report: bool) -> Plan 
                 planner.explain(&mut level, coefficients);
             }
             planner.trace.coefficients = Some(coefficients);
-            planner.steps.push(Step::Combine(Combine { coefficients }));
+            let anchor = coefficients.len > n;
+            planner.trace.share_of_start = anchor.then_some(coefficients.offset + n);
+            planner.steps.push(Step::Combine(Combine {
+                coefficients,
+                anchor,
+            }));
         }
     }
     Plan {
@@ -153,9 +161,9 @@ impl Planner {
             None => raw,
             Some(mixing) => {
                 let n = level.n;
-                let origin = raw.origin;
-                let mixed = |slot| GeometrySlot { slot, n, origin };
-                let slot = self.op(GeometrySlot::len(n, origin), |slot| Op::Mix {
+                let anchors = raw.anchors;
+                let mixed = |slot| GeometrySlot { slot, n, anchors };
+                let slot = self.op(GeometrySlot::len(n, anchors), |slot| Op::Mix {
                     geometry: raw,
                     mixing,
                     out: mixed(slot),
@@ -171,15 +179,16 @@ impl Planner {
         if let Some(raw) = self.raw {
             return raw;
         }
-        let (n, origin) = (self.n, self.origin);
-        let slot = self.reserve(GeometrySlot::len(n, origin));
+        let (n, anchors) = (self.n, self.anchors);
+        let slot = self.reserve(GeometrySlot::len(n, anchors));
         self.steps.push(Step::Pairwise(Pairwise {
-            origin,
+            anchors,
             weights: self.weights,
             out: slot,
         }));
-        let raw = GeometrySlot { slot, n, origin };
+        let raw = GeometrySlot { slot, n, anchors };
         self.trace.classes = Some(raw.classes());
+        self.trace.start = anchors.given.then_some(slot.end() - 1);
         self.raw = Some(raw);
         raw
     }
@@ -219,13 +228,15 @@ impl Planner {
         })
     }
 
-    /// The result of a rule that found coefficients over a level's rows.
+    /// The result of a rule that found coefficients over a level's rows, and perhaps the given vector.
     pub fn coefficients(&mut self, level: &Level, coefficients: Slot, kind: Kind) -> Outcome {
         self.decide(level, kind).coefficients = Some(coefficients);
         let Some(mixing) = level.mixing else {
             return Outcome::Coefficients(coefficients);
         };
-        Outcome::Coefficients(self.op(self.n, |out| Op::Expand {
+        let anchor = coefficients.len > level.n;
+        Outcome::Coefficients(self.op(self.n + usize::from(anchor), |out| Op::Expand {
+            anchor,
             coefficients,
             mixing,
             out,

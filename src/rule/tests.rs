@@ -42,6 +42,11 @@ fn plans_are_as_short_as_the_design_says() {
         ("monna(f=3,pivot=4)", "pairwise monna combine"),
         ("caf(f=3)", "pairwise caf combine"),
         ("cc(iterations=9)", "pairwise centeredclipping combine"),
+        ("cc(start=given)", "pairwise centeredclipping combine"),
+        (
+            "ctma(nnm(cc(start=given),f=3),f=3)",
+            "pairwise nnm mix centeredclipping expand distances ctma combine",
+        ),
         ("flag", "pairwise flag combine"),
         ("arc(median,f=3)", "pairwise arc columns"),
         (
@@ -92,6 +97,8 @@ fn text_and_rule_agree() {
         "caf(f=3)",
         "cc",
         "cc(tau=0.5,iterations=3)",
+        "cc(tau=0.5,start=given)",
+        "nnm(cc(start=given),f=2)",
         "flag",
         "flag(m=2,lambda=0.1,rounds=3)",
         "flag(lambda=5,like=paper-code)",
@@ -117,6 +124,7 @@ fn text_and_rule_agree() {
     for (long, short) in [
         ("rfa(nu=0.1,iterations=3)", "rfa"),
         ("cc(tau=100,iterations=1)", "cc"),
+        ("cc(start=zero)", "cc"),
         ("monna(f=1,pivot=0)", "monna(f=1)"),
         ("krum(f=1,like=paper)", "krum(f=1)"),
         ("flag(like=paper,lambda=0)", "flag"),
@@ -143,7 +151,8 @@ fn errors_say_what_is_possible() {
             "like= expects one of paper, byzfl, byzpy, garfield, flower, got \"me\"",
         ),
         ("flag(like=byzfl)", "like= expects one of paper, paper-code"),
-        ("cc(f=3)", "its parameters are tau=, iterations="),
+        ("cc(f=3)", "its parameters are tau=, iterations=, start="),
+        ("cc(start=one)", "start= expects one of zero, given"),
         ("mda", "f= is missing"),
         ("arc(f=3)", "the rule that it wraps is missing"),
         ("krum(f=3,f=4)", "given twice"),

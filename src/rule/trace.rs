@@ -17,6 +17,10 @@ pub(crate) struct Trace {
     pub scores: Option<Slot>,
     /// The output as a combination of rows.
     pub coefficients: Option<Slot>,
+    /// Where the class of the given vector is.
+    pub start: Option<usize>,
+    /// Where its coefficient in the output is, if it has one.
+    pub share_of_start: Option<usize>,
     /// The mixing whose rows a coordinate-wise rule saw.
     pub mixing: Option<Slot>,
     /// A diagonal n×n matrix of clipping factors, when clipping came first.

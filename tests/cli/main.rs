@@ -12,3 +12,5 @@ mod gpu;
 mod harness;
 mod listings;
 mod refusals;
+mod rows;
+mod start;

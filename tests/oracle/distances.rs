@@ -179,7 +179,7 @@ fn distances_and_inner_products_by_hand() {
     close(geometry::squared_norm(&[1e38, 0.0]), INF);
     // The centre is (1, 2): the second coordinate's values are 0, 2, 5.
     let rows = [vec![0.0, 5.0], vec![1.0, 2.0], vec![5.0, 0.0]];
-    let g = gram(&rows, None, true);
+    let g = gram(&rows, None, &[vec![0.0; rows[0].len()]]);
     all_close(&g.centre, &[1.0, 2.0]);
     assert_eq!(g.class, [Class::Finite; 4]);
     // Centred: (−1, 3), (0, 0), (4, −2), and the origin (−1, −2).
@@ -193,7 +193,7 @@ fn distances_and_inner_products_by_hand() {
         all_close(row, expected);
     }
     // The centre of 0, 1, 2, 1e30 and NaN is 2.
-    let g = gram(&line(&[0.0, 1.0, 2.0, 1e30, NAN]), None, false);
+    let g = gram(&line(&[0.0, 1.0, 2.0, 1e30, NAN]), None, &[]);
     all_close(&g.centre, &[2.0]);
     use Class::*;
     assert_eq!(g.class, [Finite, Finite, Finite, Far, Bad]);
@@ -201,11 +201,11 @@ fn distances_and_inner_products_by_hand() {
     all_close(&g.inner[3], &[0.0, 0.0, 0.0, INF, 0.0]);
     all_close(&g.inner[4], &[0.0, 0.0, 0.0, 0.0, INF]);
     // The weighted centre is 1. A row of weight 0 is not read.
-    let g = gram(&line(&[0.0, 1.0, 2.0]), Some(&[1.0, 2.0, 0.0]), false);
+    let g = gram(&line(&[0.0, 1.0, 2.0]), Some(&[1.0, 2.0, 0.0]), &[]);
     all_close(&g.centre, &[1.0]);
     assert_eq!(g.class, [Finite, Finite, Bad]);
     // A centre that is not finite counts as 0.
-    let g = gram(&line(&[3.0, NAN, NAN]), None, false);
+    let g = gram(&line(&[3.0, NAN, NAN]), None, &[]);
     close(g.inner[0][0], 9.0);
 }
 

@@ -14,5 +14,7 @@ mod encode;
 mod failure;
 mod interop;
 mod limits;
+mod selection;
 mod sizes;
+mod start;
 mod support;

@@ -167,6 +167,7 @@ impl ColumnsPlan {
                     data,
                     span: &span,
                     terms,
+                    anchor: None,
                     sums,
                     result,
                 });
@@ -285,6 +286,7 @@ impl ColumnsPlan {
         match &self.how {
             How::Sum => isa.run(SumTile {
                 terms,
+                anchor: None,
                 tile,
                 rows,
                 result,

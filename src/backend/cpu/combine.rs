@@ -4,11 +4,14 @@ use super::scratch::{Scratch, Sizes};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::Isa;
 use super::sums::{SumRows, SumTile};
-use super::tile::LoadTile;
+use super::tile::{Line, LoadTile, Span, load_anchor};
 use super::{Context, WriteResult, policy};
 use crate::Shape;
-use crate::matrix::{Data, Output};
+use crate::matrix::{Data, HostAnchor, Output};
 use crate::plan::{Arena, Combine};
+
+/// The matrix, and the anchor if it is not what the output holds.
+type Operands<'a, 'o> = (&'a Data<'a>, Option<&'a HostAnchor<'a, 'o>>);
 
 /// A `combine` step, ready to run.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ impl CombinePlan {
         sizes.sums.grow(2 * columns);
         sizes.result.grow(columns.max(tile));
         sizes.tile.grow(n * tile);
+        if step.anchor {
+            sizes.anchor.grow(columns.max(tile));
+        }
         CombinePlan {
             step: *step,
             n,
@@ -39,10 +45,11 @@ impl CombinePlan {
         }
     }
 
+    /// Without an anchor given, it is what the output holds.
     pub fn run(
         &self,
         context: &Context<'_>,
-        data: &Data<'_>,
+        data: Operands<'_, '_>,
         arena: &Arena,
         out: Option<&mut Output<'_>>,
     ) {
@@ -66,7 +73,7 @@ impl CombinePlan {
     fn segment(
         &self,
         isa: Isa,
-        data: &Data<'_>,
+        (data, anchor): Operands<'_, '_>,
         coefficients: &[f64],
         segment: &Segment,
         mut sink: Sink<'_, '_>,
@@ -78,10 +85,13 @@ impl CombinePlan {
             sums,
             result,
             tile,
+            anchor: lines,
             ..
         } = scratch;
         terms.clear();
         needed.clear();
+        let (coefficients, given) = coefficients.split_at(self.n);
+        let given = given.first().copied().filter(|c| *c != 0.0);
         for (row, &coefficient) in coefficients.iter().enumerate() {
             if coefficient != 0.0 {
                 needed.push(row);
@@ -94,6 +104,7 @@ impl CombinePlan {
                 data,
                 span: &span,
                 terms,
+                anchor: given.map(|c| (anchor_of(lines, &span, anchor, &mut sink), c)),
                 sums,
                 result,
             }) {
@@ -116,6 +127,7 @@ impl CombinePlan {
                 });
                 isa.run(SumTile {
                     terms,
+                    anchor: given.map(|c| (anchor_of(lines, &span, anchor, &mut sink), c)),
                     tile,
                     rows,
                     result: &mut result[..span.lines()],
@@ -128,4 +140,17 @@ impl CombinePlan {
             }
         }
     }
+}
+
+/// The anchor's columns of a span: those given, or what is at the beginning of the sink.
+fn anchor_of<'a>(
+    lines: &'a mut [Line],
+    span: &Span,
+    given: Option<&HostAnchor<'_, '_>>,
+    sink: &mut Sink<'_, '_>,
+) -> &'a [Line] {
+    load_anchor(lines, span, |to| match given {
+        Some(given) => given.load(span.block, span.block_start, span.columns.clone(), to),
+        None => sink.read(to),
+    })
 }

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
-use crate::matrix::{Matrix, Output};
+use crate::engine::Operands;
+use crate::matrix::{Anchor, HostAnchor};
 use crate::plan::{Arena, Step};
 use crate::{Error, Result, Shape};
 
@@ -185,20 +186,18 @@ impl Workspace {
         self.bytes
     }
 
-    /// Runs all steps. The matrix and the output are in the host's memory, and have been checked.
+    /// Runs all steps. The operands are in the host's memory, and have been checked.
     pub(crate) fn run_all(
         &mut self,
         steps: &[Step],
-        x: &Matrix<'_>,
         arena: &mut Arena,
-        output: &mut Output<'_>,
-        number: u64,
+        mut operands: Operands<'_, '_, '_>,
     ) {
         for (at, step) in steps.iter().enumerate() {
             if let Step::Geometry(op) = step {
-                self.each_problem(arena, |region| op.run(region, number));
+                self.each_problem(arena, |region| op.run(region, operands.number));
             } else {
-                self.run(at, x, arena, Some(output));
+                self.run(at, arena, &mut operands);
             }
         }
     }
@@ -206,14 +205,14 @@ impl Workspace {
     /// Runs a primitive over all problems: the step of that index. Shapes have been checked.
     ///
     /// Results over d go to the output, if the step writes one; all others into the arena.
-    fn run(
-        &mut self,
-        step: usize,
-        x: &Matrix<'_>,
-        arena: &mut Arena,
-        out: Option<&mut Output<'_>>,
-    ) {
-        let data = x.host().expect("the engine refuses other matrices");
+    fn run(&mut self, step: usize, arena: &mut Arena, operands: &mut Operands<'_, '_, '_>) {
+        let host = "the engine refuses other matrices";
+        let data = operands.x.host().expect(host);
+        let given = match operands.anchor {
+            Some(Anchor::Vector(vector)) => Some(vector.host().expect(host)),
+            _ => None,
+        };
+        let out = &mut *operands.output;
         let context = Context {
             cpu: &self.cpu,
             isa: self.cpu.isa,
@@ -221,9 +220,15 @@ impl Workspace {
         };
         let (partials, data) = (&mut self.partials[..], &data);
         match &self.plans[step] {
-            Plan::Pairwise(plan) => plan.run(&context, partials, data, arena),
-            Plan::Columns(plan) => plan.run(&context, partials, data, arena, out),
-            Plan::Combine(plan) => plan.run(&context, data, arena, out),
+            Plan::Pairwise(plan) => {
+                let anchor = given.map_or(HostAnchor::Output(&out.data), HostAnchor::Vector);
+                plan.run(&context, partials, (data, &anchor), arena);
+            }
+            Plan::Columns(plan) => plan.run(&context, partials, data, arena, Some(out)),
+            Plan::Combine(plan) => {
+                let anchor = given.map(HostAnchor::Vector);
+                plan.run(&context, (data, anchor.as_ref()), arena, Some(out));
+            }
             Plan::Geometry => {}
         }
     }

@@ -7,19 +7,23 @@ use super::products::Products;
 use super::scratch::{Scratch, Sizes, Weights};
 use super::segments::{Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
-use super::tile::{Line, LoadTile, RowIsFinite, Span, vectors};
+use super::sums::TileRowIsFinite;
+use super::tile::{Line, LoadTile, RowIsFinite, Span, load_anchor, vectors};
 use super::weighted::{self, Weighted};
 use crate::Shape;
-use crate::matrix::Data;
+use crate::matrix::{Data, HostAnchor};
 use crate::network::Network;
 use crate::plan::{Arena, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Pairwise, Statistic, Ties};
+
+/// The matrix, and the anchor.
+type Operands<'a, 'o> = (&'a Data<'a>, &'a HostAnchor<'a, 'o>);
 
 /// A `pairwise` step, ready to run.
 #[derive(Debug)]
 pub(super) struct PairwisePlan {
     step: Pairwise,
     n: usize,
-    /// Rows with the origin.
+    /// Rows with the anchors.
     rows: usize,
     tile: usize,
     order: Order,
@@ -31,13 +35,16 @@ pub(super) struct PairwisePlan {
 impl PairwisePlan {
     pub fn new(step: &Pairwise, shape: &Shape, isa: Isa, sizes: &mut Sizes) -> Self {
         let n = shape.n();
-        let rows = n + usize::from(step.origin);
+        let rows = n + step.anchors.count();
         let tile = policy::pairwise_tile(isa.lanes());
         let order = Order::new(isa, n, Finish::Median(Ties::Midpoint));
         sizes.tile.grow(rows * tile);
         sizes.result.grow(tile);
         sizes.keys.grow(order.work());
         sizes.rows.grow(n);
+        if step.anchors.given {
+            sizes.anchor.grow(tile);
+        }
         if step.weights.is_some() {
             sizes.keys.grow(n * GROUP * 16);
             sizes.values.grow(n * GROUP * 16);
@@ -65,7 +72,7 @@ impl PairwisePlan {
         &self,
         context: &Context<'_>,
         partials: &mut [f64],
-        data: &Data<'_>,
+        data: Operands<'_, '_>,
         arena: &mut Arena,
     ) {
         for wave in &self.segments.waves {
@@ -98,7 +105,7 @@ impl PairwisePlan {
     fn segment(
         &self,
         isa: Isa,
-        data: &Data<'_>,
+        (data, given): Operands<'_, '_>,
         weights: Option<&[f64]>,
         segment: &Segment,
         partial: &mut [f64],
@@ -112,6 +119,7 @@ impl PairwisePlan {
             values,
             weights: integers,
             needed,
+            anchor,
             ..
         } = scratch;
         if let Some(weights) = weights {
@@ -155,11 +163,18 @@ impl PairwisePlan {
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
+            let anchor = match self.step.anchors.given {
+                true => load_anchor(anchor, &span, |to| {
+                    given.load(span.block, span.block_start, span.columns.clone(), to);
+                }),
+                false => &[],
+            };
             isa.run(Centre {
                 tile,
                 n: self.n,
                 rows: self.rows,
                 centre: result,
+                anchor,
             });
             isa.run(Products {
                 tile,
@@ -167,6 +182,11 @@ impl PairwisePlan {
                 sums,
             });
             self.classify(isa, data, &span, sums, classes);
+            let row = self.rows - 1;
+            let suspect = !sums[row * self.rows + row].is_finite() && !anchor.is_empty();
+            if suspect && !isa.run(TileRowIsFinite::alone(anchor)) {
+                classes[row] = CLASS_BAD;
+            }
         }
     }
 
@@ -201,13 +221,14 @@ fn weighted_median<'a>(
     }
 }
 
-/// Subtracts the centre from each row; a centre that is not finite counts as 0. The row behind the
-/// n rows, if there is one, is the origin.
+/// Subtracts the centre from each row; a centre that is not finite counts as 0. Behind the n rows are
+/// the origin, if there is one, and the anchor, if its columns are given.
 struct Centre<'a> {
     tile: &'a mut [Line],
     n: usize,
     rows: usize,
     centre: &'a [Line],
+    anchor: &'a [Line],
 }
 
 impl Kernel for Centre<'_> {
@@ -216,17 +237,19 @@ impl Kernel for Centre<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let centre: &[S::F] = bytemuck::cast_slice(self.centre);
-        for (strip, &m) in vectors::<S>(self.tile)
-            .chunks_exact_mut(self.rows)
-            .zip(centre)
-        {
+        let anchor: &[S::F] = bytemuck::cast_slice(self.anchor);
+        let strips = vectors::<S>(self.tile).chunks_exact_mut(self.rows);
+        for (at, (strip, &m)) in strips.zip(centre).enumerate() {
             let zero = s.splat(0.0);
             // m − m is 0 only for a finite m.
             let is_finite = s.lt(s.sub(m, m), s.splat(1.0));
             let m = s.select(is_finite, m, zero);
-            let (rows, origin) = strip.split_at_mut(self.n);
+            let (rows, anchors) = strip.split_at_mut(self.n);
             rows.iter_mut().for_each(|x| *x = s.sub(*x, m));
-            origin.iter_mut().for_each(|x| *x = s.sub(zero, m));
+            anchors.iter_mut().for_each(|x| *x = s.sub(zero, m));
+            if let (Some(last), Some(&given)) = (anchors.last_mut(), anchor.get(at)) {
+                *last = s.sub(given, m);
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Sizes {
     /// A tile's result, and its sums in f64.
     pub result: Size,
     pub sums: Size,
+    /// A tile's columns of the anchor.
+    pub anchor: Size,
     /// Rows (of X, or mixed).
     pub rows: Size,
     mixings: Vec<(usize, usize)>,
@@ -52,6 +54,7 @@ pub(super) struct Scratch {
     pub values: Vec<Line>,
     pub result: Vec<Line>,
     pub sums: Vec<Line>,
+    pub anchor: Vec<Line>,
     pub mixings: Vec<Mixing>,
     pub weights: Weights,
     /// Coefficients of a sum of rows.
@@ -73,6 +76,7 @@ impl Scratch {
             values: lines(sizes.values.0),
             result: lines(sizes.result.0),
             sums: lines(sizes.sums.0),
+            anchor: lines(sizes.anchor.0),
             mixings: sizes
                 .mixings
                 .iter()
@@ -99,7 +103,7 @@ impl Scratch {
         ];
         let lines: usize = tiles
             .iter()
-            .chain(&[&self.result, &self.sums])
+            .chain(&[&self.result, &self.sums, &self.anchor])
             .map(|v| v.len())
             .sum();
         let rows =

@@ -12,7 +12,7 @@ use super::simd::Simd;
 use super::tile::Span;
 use super::{Context, policy};
 use crate::Shape;
-use crate::matrix::{Output, OutputData, OutputElement};
+use crate::matrix::{Output, OutputData, OutputElement, load};
 
 /// Some columns of a problem.
 #[derive(Clone, Debug)]
@@ -116,7 +116,11 @@ impl Segments {
                 .min(block_start + self.blocks[block]);
             let columns = start - block_start..stop - block_start;
             start = stop;
-            Some(Span { block, columns })
+            Some(Span {
+                block,
+                block_start,
+                columns,
+            })
         })
     }
 
@@ -260,6 +264,20 @@ impl<'a, 's, T> Cursor<'a, 's, T> {
 
     /// The next columns, which lie in one slice.
     pub fn take(&mut self, columns: usize) -> &'a mut [T] {
+        self.arrive();
+        let (taken, rest) = std::mem::take(&mut self.head).split_at_mut(columns);
+        self.head = rest;
+        taken
+    }
+
+    /// What the next columns hold.
+    pub fn peek(&mut self, columns: usize) -> &[T] {
+        self.arrive();
+        &self.head[..columns]
+    }
+
+    /// Goes to the slice that holds the next column.
+    fn arrive(&mut self) {
         while self.head.is_empty() {
             match std::mem::take(&mut self.middle).split_first_mut() {
                 Some((first, rest)) => (self.head, self.middle) = (first, rest),
@@ -269,9 +287,6 @@ impl<'a, 's, T> Cursor<'a, 's, T> {
                 }
             }
         }
-        let (taken, rest) = std::mem::take(&mut self.head).split_at_mut(columns);
-        self.head = rest;
-        taken
     }
 }
 
@@ -305,6 +320,16 @@ impl<'a, 's> Sink<'a, 's> {
             Sink::F32(cursor) => both(cursor.split_at(columns), Sink::F32),
             Sink::Bf16(cursor) => both(cursor.split_at(columns), Sink::Bf16),
             Sink::F16(cursor) => both(cursor.split_at(columns), Sink::F16),
+        }
+    }
+
+    /// What the next columns hold, as f32 (NaN as +Inf).
+    pub fn read(&mut self, to: &mut [f32]) {
+        match self {
+            Sink::None => {}
+            Sink::F32(cursor) => load(cursor.peek(to.len()), to),
+            Sink::Bf16(cursor) => load(cursor.peek(to.len()), to),
+            Sink::F16(cursor) => load(cursor.peek(to.len()), to),
         }
     }
 

@@ -1,17 +1,31 @@
 //! Weighted sums of rows, and squared distances of rows to a result.
 
 use super::simd::{Kernel, Simd};
-use super::tile::{
-    AllFinite, Line, Load, Span, contiguous, for_element, load_part, no_nan, vectors,
-};
-use crate::matrix::{Block, Data};
+use super::tile::{AllFinite, Line, Load, Span, for_element, load_part, no_nan, vectors};
+use crate::matrix::{Block, Blocks, Data};
 
 /// A row and its coefficient, which is not 0.
 pub(super) type Term = (usize, f64);
 
-/// `Σ c_i x_i` of the rows of a tile, in f64.
+/// The anchor's columns of a span and its coefficient, which is not 0.
+pub(super) type AnchorTerm<'a> = (&'a [Line], f64);
+
+/// A vector of the anchor's share in a sum.
+#[inline(always)]
+fn share_of_anchor<S: Simd>(s: S, anchor: Option<(&[S::F], f64)>, vector: usize) -> [S::D; 2] {
+    match anchor {
+        None => [s.splat_d(0.0); 2],
+        Some((anchor, c)) => {
+            let (zero, c) = (s.splat_d(0.0), s.splat_d(c));
+            s.widen(anchor[vector]).map(|x| s.fma_d(x, c, zero))
+        }
+    }
+}
+
+/// `Σ c_i x_i` of the rows of a tile and perhaps of the anchor, in f64.
 pub(super) struct SumTile<'a> {
     pub terms: &'a [Term],
+    pub anchor: Option<AnchorTerm<'a>>,
     pub tile: &'a [Line],
     pub rows: usize,
     pub result: &'a mut [Line],
@@ -24,8 +38,11 @@ impl Kernel for SumTile<'_> {
     fn run<S: Simd>(self, s: S) {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let strips = tile.chunks_exact(self.rows);
-        for (strip, result) in strips.zip(vectors::<S>(self.result)) {
-            let mut sum = [s.splat_d(0.0); 2];
+        let anchor = self
+            .anchor
+            .map(|(lines, c)| (bytemuck::cast_slice(lines), c));
+        for (at, (strip, result)) in strips.zip(vectors::<S>(self.result)).enumerate() {
+            let mut sum = share_of_anchor(s, anchor, at);
             for &(row, coefficient) in self.terms {
                 let x = s.widen(strip[row]);
                 let c = s.splat_d(coefficient);
@@ -42,6 +59,7 @@ pub(super) struct SumRows<'a, 'x> {
     pub data: &'a Data<'x>,
     pub span: &'a Span,
     pub terms: &'a [Term],
+    pub anchor: Option<AnchorTerm<'a>>,
     /// f64 for each column.
     pub sums: &'a mut [Line],
     pub result: &'a mut [Line],
@@ -55,23 +73,28 @@ impl Kernel for SumRows<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
-        for_element!(self.data, blocks => self.sum(s, blocks.as_slice()))
+        for_element!(self.data, blocks => self.sum(s, blocks))
     }
 }
 
 impl SumRows<'_, '_> {
     #[inline(always)]
-    fn sum<S: Simd, T: Load>(self, s: S, blocks: &[Block<'_, T>]) -> bool {
-        let block = &blocks[self.span.block];
+    fn sum<S: Simd, T: Load>(self, s: S, blocks: &Blocks<'_, Block<'_, T>>) -> bool {
+        let block = blocks.get(self.span.block);
         let width = self.span.width();
         let sums: &mut [[S::D; 2]] = bytemuck::cast_slice_mut(self.sums);
         let sums = &mut sums[..width.div_ceil(S::LANES)];
-        sums.fill([s.splat_d(0.0); 2]);
+        let anchor = self
+            .anchor
+            .map(|(lines, c)| (bytemuck::cast_slice(lines), c));
+        for (at, sum) in sums.iter_mut().enumerate() {
+            *sum = share_of_anchor(s, anchor, at);
+        }
         for terms in self.terms.chunks(ROWS) {
             let mut sources = [&[][..]; ROWS];
             let mut coefficients = [s.splat_d(0.0); ROWS];
             for (k, &(row, coefficient)) in terms.iter().enumerate() {
-                let Some(source) = contiguous(block, row, self.span.columns.clone()) else {
+                let Some(source) = block.contiguous(row, self.span.columns.clone()) else {
                     return false;
                 };
                 (sources[k], coefficients[k]) = (source, s.splat_d(coefficient));
@@ -192,6 +215,17 @@ pub(super) struct TileRowIsFinite<'a> {
     pub tile: &'a [Line],
     pub rows: usize,
     pub row: usize,
+}
+
+impl<'a> TileRowIsFinite<'a> {
+    /// For a tile of one row.
+    pub fn alone(tile: &'a [Line]) -> Self {
+        TileRowIsFinite {
+            tile,
+            rows: 1,
+            row: 0,
+        }
+    }
 }
 
 impl Kernel for TileRowIsFinite<'_> {

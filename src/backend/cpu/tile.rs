@@ -10,7 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 
 use super::simd::{Kernel, Simd};
-use crate::matrix::{Block, Data, Element, Rows};
+use crate::matrix::{Block, Blocks, Data, Element, Rows};
 
 /// 64 bytes at an address that suits every vector: what scratch memory is made of.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -79,6 +79,8 @@ pub(super) use for_element;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub block: usize,
+    /// The block's first column, counted over all blocks.
+    pub block_start: usize,
     pub columns: Range<usize>,
 }
 
@@ -95,41 +97,12 @@ impl Span {
     /// Spans of at most so many columns.
     pub fn parts(&self, columns: usize) -> impl Iterator<Item = Span> {
         let Range { start, end } = self.columns;
-        let block = self.block;
+        let (block, block_start) = (self.block, self.block_start);
         (start..end).step_by(columns).map(move |first| Span {
             block,
+            block_start,
             columns: first..(first + columns).min(end),
         })
-    }
-}
-
-/// The elements of a row that lie one after the other in memory.
-#[inline(always)]
-pub(super) fn contiguous<'a, T: Element>(
-    block: &Block<'a, T>,
-    row: usize,
-    columns: Range<usize>,
-) -> Option<&'a [T]> {
-    match block.rows() {
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride: 1,
-        } => Some(&data[row * row_stride..][columns]),
-        Rows::Strided { .. } => None,
-        Rows::Separate(rows) => Some(&rows[row][columns]),
-    }
-}
-
-#[inline(always)]
-fn element<T: Element>(block: &Block<'_, T>, row: usize, column: usize) -> f32 {
-    match block.rows() {
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride,
-        } => data[row * row_stride + column * column_stride].to_f32(),
-        Rows::Separate(rows) => rows[row][column].to_f32(),
     }
 }
 
@@ -145,6 +118,19 @@ pub(super) fn load_part<S: Simd, T: Load>(s: S, from: &[T]) -> S::F {
 #[inline(always)]
 pub(super) fn no_nan<S: Simd>(s: S, x: S::F) -> S::F {
     s.min(x, s.splat(f32::INFINITY))
+}
+
+/// Some columns of the anchor, by what reads the first ones; columns up to a whole line are 0.
+pub(super) fn load_anchor<'a>(
+    lines: &'a mut [Line],
+    span: &Span,
+    read: impl FnOnce(&mut [f32]),
+) -> &'a [Line] {
+    let lines = &mut lines[..span.lines()];
+    let (columns, behind) = bytemuck::cast_slice_mut(lines).split_at_mut(span.width());
+    read(columns);
+    behind.fill(0.0);
+    lines
 }
 
 /// Loads a span as a tile.
@@ -166,14 +152,14 @@ impl Kernel for LoadTile<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for_element!(self.data, blocks => self.load(s, blocks.as_slice()))
+        for_element!(self.data, blocks => self.load(s, blocks))
     }
 }
 
 impl LoadTile<'_, '_> {
     #[inline(always)]
-    fn load<S: Simd, T: Load>(self, s: S, blocks: &[Block<'_, T>]) {
-        let block = &blocks[self.span.block];
+    fn load<S: Simd, T: Load>(self, s: S, blocks: &Blocks<'_, Block<'_, T>>) {
+        let block = blocks.get(self.span.block);
         let Range { start, end } = self.span.columns;
         let tile = vectors::<S>(self.tile);
         let mut strips = tile.chunks_exact_mut(self.rows);
@@ -187,7 +173,8 @@ impl LoadTile<'_, '_> {
                     let Some(strip) = strips.next() else { return };
                     let width = S::LANES.min(end - column);
                     for &row in self.needed {
-                        strip[row] = load(s, &data[row * row_stride + column..][..width]);
+                        strip[row] =
+                            load(s, &data[block.source(row) * row_stride + column..][..width]);
                     }
                 }
             }
@@ -196,7 +183,7 @@ impl LoadTile<'_, '_> {
                     let Some(strip) = strips.next() else { return };
                     let width = S::LANES.min(end - column);
                     for &row in self.needed {
-                        strip[row] = load(s, &sources[row][column..][..width]);
+                        strip[row] = load(s, &sources[block.source(row)][column..][..width]);
                     }
                 }
             }
@@ -213,7 +200,7 @@ impl LoadTile<'_, '_> {
                     for lane in 0..width {
                         let column = &data[(column + lane) * column_stride..];
                         for &row in self.needed {
-                            let x = column[row * row_stride].to_f32();
+                            let x = column[block.source(row) * row_stride].to_f32();
                             lanes[row * S::LANES + lane] =
                                 if x.is_nan() { f32::INFINITY } else { x };
                         }
@@ -250,8 +237,9 @@ impl Kernel for RowIsFinite<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
         for_element!(self.data, blocks => {
-            let block = &blocks.as_slice()[self.span.block];
-            match contiguous(block, self.row, self.span.columns.clone()) {
+            let block = blocks.get(self.span.block);
+            let mut columns = self.span.columns.clone();
+            match block.contiguous(self.row, columns.clone()) {
                 Some(source) => {
                     let mut all = AllFinite::new(s);
                     let chunks = source.chunks_exact(S::LANES);
@@ -259,7 +247,10 @@ impl Kernel for RowIsFinite<'_, '_> {
                     chunks.for_each(|chunk| all.check(Load::load(s, chunk)));
                     all.finish()
                 }
-                None => self.span.columns.clone().all(|column| element(block, self.row, column).is_finite()),
+                None => {
+                    let (row, stride) = block.row(self.row);
+                    columns.all(|column| row[column * stride].to_f32().is_finite())
+                }
             }
         })
     }

@@ -9,10 +9,17 @@ use super::record::Recording;
 use super::rows::{Bound, Row};
 use super::workspace::{Buffers, Job};
 use super::{Wgpu, policy};
-use crate::matrix::{Block, Data, Element, Matrix, OutputData, Rows};
+use crate::matrix::{Anchor, Block, Data, Element, Matrix, OutputData};
 use crate::{DType, Error, Result, Shape};
 
-/// Where the matrix of a run is, and memory for what has to be copied of it.
+/// What of a run is read in panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    Matrix,
+    Anchor,
+}
+
+/// Where the matrix of a run is, or its anchor, and memory for what has to be copied of it.
 #[derive(Debug)]
 pub(super) struct Feed {
     shape: Shape,
@@ -20,6 +27,8 @@ pub(super) struct Feed {
     dtype: DType,
     /// Rows of each block on the device; none when the host's matrix is streamed.
     rows: Vec<Vec<Row>>,
+    /// Are these rows in the caller's buffers?
+    given: bool,
     /// A whole matrix from the host.
     resident: Option<wgpu::Buffer>,
     /// A panel of columns.
@@ -35,6 +44,7 @@ impl Feed {
             shape: shape.clone(),
             dtype: input.output(),
             rows: Vec::new(),
+            given: false,
             resident: None,
             panel: None,
             reading: None,
@@ -46,10 +56,16 @@ impl Feed {
         buffers.map(|buffer| buffer.size() as usize).sum()
     }
 
+    /// Forgets the last run's.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.given = false;
+        self.reading = None;
+    }
+
     /// Takes the matrix of a run; a small one from the host is uploaded.
     pub fn begin(&mut self, device: &Wgpu, x: &Matrix<'_>) -> Result<()> {
-        self.rows.clear();
-        self.reading = None;
+        self.clear();
         if let Some(blocks) = x.buffers() {
             let row = |place: crate::BufferPlace<'_>| Row {
                 buffer: place.buffer.clone(),
@@ -59,6 +75,7 @@ impl Feed {
                 .iter()
                 .map(|block| (0..block.n()).map(|i| row(block.row(i))).collect());
             self.rows.extend(rows);
+            self.given = true;
             return Ok(());
         }
         let Some(data) = x.host() else {
@@ -113,11 +130,41 @@ impl Feed {
 }
 
 impl Job<'_, '_, '_, '_> {
+    fn of(&self, which: Operand) -> &Feed {
+        match which {
+            Operand::Matrix => self.feed,
+            Operand::Anchor => self.anchor_feed,
+        }
+    }
+
+    fn of_mut(&mut self, which: Operand) -> &mut Feed {
+        match which {
+            Operand::Matrix => self.feed,
+            Operand::Anchor => self.anchor_feed,
+        }
+    }
+
+    /// Takes the anchor of a run, if there is one.
+    pub fn begin_anchor(&mut self) -> Result<()> {
+        let (device, feed) = (self.device, &mut *self.anchor_feed);
+        match self.anchor {
+            None => {
+                feed.clear();
+                Ok(())
+            }
+            Some(Anchor::Vector(vector)) => feed.begin(device, &vector),
+            Some(Anchor::Output) => {
+                let begin = |row: &Matrix<'_>| feed.begin(device, row);
+                self.output.with_row(self.shape, begin)?
+            }
+        }
+    }
+
     /// The panels of columns in which a block can be bound.
     pub fn panels(&self, block: usize) -> Vec<Range<usize>> {
         let d = self.shape.columns()[block];
         let most = self.most_columns();
-        let width = match self.in_place(block) {
+        let width = match self.in_place(Operand::Matrix, block) {
             true => most,
             false => self.feed.panel_columns(self.device).min(most),
         };
@@ -125,12 +172,13 @@ impl Job<'_, '_, '_, '_> {
     }
 
     /// Can a block be bound where it is? Panels may begin at different places within an alignment.
-    fn in_place(&self, block: usize) -> bool {
+    fn in_place(&self, which: Operand, block: usize) -> bool {
+        let feed = self.of(which);
         let d = self.shape.columns()[block];
         super::workspace::chunks(0..d, self.most_columns()).all(|columns| {
-            let rows = self.feed.rows_from(block, columns.start);
+            let rows = feed.rows_from(block, columns.start);
             rows.is_some_and(|rows| {
-                Bound::new(self.device, &rows, columns.len(), self.feed.dtype).is_some()
+                Bound::new(self.device, &rows, columns.len(), feed.dtype).is_some()
             })
         })
     }
@@ -144,33 +192,36 @@ impl Job<'_, '_, '_, '_> {
             mixed: [a, b],
             partials,
         } = self.buffers;
-        let rows = self.feed.rows.iter().flatten().map(|row| &row.buffer);
-        let rows = rows.filter(|_| self.x.buffers().is_some());
+        let feeds = || [Operand::Matrix, Operand::Anchor].map(|which| (which, self.of(which)));
+        let given = feeds().into_iter().filter(|(_, feed)| feed.given);
+        let rows = given.flat_map(|(_, feed)| feed.rows.iter().flatten().map(|row| &row.buffer));
         let places = match &self.output.data {
             OutputData::Wgpu(output) => &output.places[..],
             _ => &[],
         };
         let mut given = rows.chain(places.iter().map(|place| place.buffer));
-        let later = [&self.feed.resident, &self.feed.panel, &self.sink.result];
+        let buffers = feeds().map(|(_, feed)| [&feed.resident, &feed.panel]);
+        let later = buffers.into_iter().flatten().chain([&self.sink.result]);
         let own: Vec<_> = [arena, centre, a, b, partials]
             .into_iter()
-            .chain(later.into_iter().flatten())
+            .chain(later.flatten())
             .collect();
         // wgpu knows buffers by their numbers within an instance: another's may be taken for our own.
         if given.any(|buffer| own.contains(&buffer)) {
             let expected = format!("buffers of {}", self.device);
             return Err(Error::shape(OP, expected, "one of another device"));
         }
-        for (block, rows) in self.feed.rows.iter().enumerate() {
+        let blocks = |(which, feed): (Operand, &'_ Feed)| {
+            let given = if feed.given { feed.rows.len() } else { 0 };
+            (0..given).map(move |block| (which, block))
+        };
+        for (which, block) in feeds().into_iter().flat_map(blocks) {
+            let rows = &self.of(which).rows[block];
             let bad = |row: &Row| !row.buffer.usage().contains(wgpu::BufferUsages::COPY_SRC);
-            let Some(i) = rows
-                .iter()
-                .position(bad)
-                .filter(|_| self.x.buffers().is_some())
-            else {
+            let Some(i) = rows.iter().position(bad) else {
                 continue;
             };
-            if !self.in_place(block) {
+            if !self.in_place(which, block) {
                 let expected = "buffers with BufferUsages::COPY_SRC for a matrix that the device can't bind as a whole";
                 let got = format!("{:?} for row {i} of block {block}", rows[i].buffer.usage());
                 return Err(Error::shape(OP, expected, got));
@@ -180,31 +231,44 @@ impl Job<'_, '_, '_, '_> {
     }
 
     /// Makes a panel of a block visible to shaders.
-    pub fn bind(&mut self, block: usize, columns: Range<usize>) -> Result<Bound> {
-        let (device, dtype, width) = (self.device, self.feed.dtype, columns.len());
-        let rows = self.feed.rows_from(block, columns.start);
+    pub fn bind(&mut self, which: Operand, block: usize, columns: Range<usize>) -> Result<Bound> {
+        let (device, dtype, width) = (self.device, self.of(which).dtype, columns.len());
+        let rows = self.of(which).rows_from(block, columns.start);
         if let Some(bound) = rows
             .as_ref()
             .and_then(|rows| Bound::new(device, rows, width, dtype))
         {
             return Ok(bound);
         }
-        let size = pitch(width, dtype) * self.shape.n() as u64;
-        let panel = buffer_of(device, &mut self.feed.panel, "byzagg panel", size)?;
+        let feed = self.of_mut(which);
+        let size = pitch(width, dtype) * feed.shape.n() as u64;
+        let panel = buffer_of(device, &mut feed.panel, "byzagg panel", size)?;
         let rows = match rows {
             Some(rows) => copy(&mut self.recording, &rows, width, dtype, &panel),
             None => {
                 // What has been recorded still reads the last panel.
                 self.submit()?;
-                if let Some(index) = self.feed.reading.take() {
+                if let Some(index) = self.of_mut(which).reading.take() {
                     device.wait(Some(index))?;
                 }
-                self.feed.reading = self.last.clone();
-                let data = self
-                    .x
-                    .host()
-                    .expect("a matrix that is not on the device is on the host");
-                upload(device, &data, block, columns, dtype, &panel, 0)?
+                self.of_mut(which).reading = self.last.clone();
+                let upload = |x: &Matrix<'_>| {
+                    let host = "a matrix that is not on the device is on the host";
+                    upload(
+                        device,
+                        &x.host().expect(host),
+                        block,
+                        columns,
+                        dtype,
+                        &panel,
+                        0,
+                    )
+                };
+                match (which, self.anchor) {
+                    (Operand::Matrix, _) => upload(self.x)?,
+                    (Operand::Anchor, Some(Anchor::Vector(vector))) => upload(&vector)?,
+                    (Operand::Anchor, _) => self.output.with_row(self.shape, upload)??,
+                }
             }
         };
         Bound::new(device, &rows, width, dtype)
@@ -273,15 +337,15 @@ fn upload(
             .write_buffer(to, offset + i as u64 * pitch, bytes);
     };
     let n = device.checked("upload", |_| match data {
-        Data::F32(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
-        Data::Bf16(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
-        Data::F16(blocks) => rows_of(&blocks.as_slice()[block], &columns, &mut write),
+        Data::F32(blocks) => rows_of(blocks.get(block), &columns, &mut write),
+        Data::Bf16(blocks) => rows_of(blocks.get(block), &columns, &mut write),
+        Data::F16(blocks) => rows_of(blocks.get(block), &columns, &mut write),
         Data::F64(blocks) => {
-            let block = &blocks.as_slice()[block];
+            let block = blocks.get(block);
             let mut row = Vec::with_capacity(columns.len());
             for i in 0..block.n() {
                 row.clear();
-                row.extend(elements(block, i, &columns).map(Element::to_f32));
+                row.extend(elements(&block, i, &columns).map(Element::to_f32));
                 write(i, bytemuck::cast_slice(&row));
             }
             block.n()
@@ -296,17 +360,17 @@ fn upload(
 
 /// Hands over the rows of a block as bytes of whole words.
 fn rows_of<T: Element>(
-    block: &Block<'_, T>,
+    block: Block<'_, T>,
     columns: &Range<usize>,
     write: &mut impl FnMut(usize, &[u8]),
 ) -> usize {
     let mut padded: Vec<T> = Vec::new();
     for i in 0..block.n() {
-        match contiguous(block, i, columns) {
+        match block.contiguous(i, columns.clone()) {
             Some(row) if size_of_val(row).is_multiple_of(4) => write(i, bytemuck::cast_slice(row)),
             _ => {
                 padded.clear();
-                padded.extend(elements(block, i, columns));
+                padded.extend(elements(&block, i, columns));
                 if !(padded.len() * size_of::<T>()).is_multiple_of(4) {
                     padded.push(T::zeroed());
                 }
@@ -317,34 +381,11 @@ fn rows_of<T: Element>(
     block.n()
 }
 
-fn contiguous<'a, T: Element>(
-    block: &Block<'a, T>,
-    i: usize,
-    columns: &Range<usize>,
-) -> Option<&'a [T]> {
-    match block.rows() {
-        Rows::Separate(rows) => Some(&rows[i][columns.clone()]),
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride: 1,
-        } => Some(&data[i * row_stride..][columns.clone()]),
-        Rows::Strided { .. } => None,
-    }
-}
-
 fn elements<'a, T: Element>(
     block: &Block<'a, T>,
     i: usize,
     columns: &Range<usize>,
 ) -> impl Iterator<Item = T> + use<'a, T> {
-    let (data, start, stride) = match block.rows() {
-        Rows::Separate(rows) => (rows[i], 0, 1),
-        Rows::Strided {
-            data,
-            row_stride,
-            column_stride,
-        } => (data, i * row_stride, column_stride),
-    };
-    columns.clone().map(move |k| data[start + k * stride])
+    let (row, stride) = block.row(i);
+    columns.clone().map(move |k| row[k * stride])
 }

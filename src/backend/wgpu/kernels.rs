@@ -21,9 +21,9 @@ pub(super) struct PairwiseParams {
     pub marks: u32,
     pub accumulate: u32,
     pub steps: u32,
+    pub anchor: u32,
     pub padding_a: u32,
     pub padding_b: u32,
-    pub padding_c: u32,
 }
 
 /// Parameters of `distances.wgsl`.
@@ -57,13 +57,14 @@ pub(super) struct ReduceParams {
     pub tile: u32,
     pub first_pair: u32,
     pub diagonal: u32,
+    pub anchor: u32,
     pub padding_a: u32,
     pub padding_b: u32,
-    pub padding_c: u32,
 }
 
 impl ReduceParams {
     pub const NO_WEIGHTS: u32 = u32::MAX;
+    pub const NO_ANCHOR: u32 = u32::MAX;
 }
 
 /// Parameters of `combine.wgsl`.
@@ -104,8 +105,9 @@ const REDUCE: &str = include_str!("../../../shaders/reduce.wgsl");
 /// Bindings: 0 the parameters, 1 the rows' bases, then the kernel's own two, then the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {
-    /// `Σ c_j x_j`. Own bindings: arena, output of that element type.
-    Combine(Layout, DType),
+    /// `Σ c_j x_j`, and if so a multiple of what the output holds. Own bindings: arena, output of that
+    /// element type.
+    Combine(Layout, DType, bool),
     /// Row 0 in another element type. Own bindings and parameters as for `Combine`.
     Convert(Layout, DType),
     /// `Y = Q X`, so many rows of Y at a time. Own bindings: arena, Y.
@@ -118,6 +120,8 @@ pub(super) enum Kernel {
         layout: Layout,
         tile: usize,
         points: usize,
+        /// Is the last point the anchor?
+        given: bool,
         diagonal: bool,
     },
     /// `squares`, `inner` or `finish` of `reduce.wgsl`. Bindings: parameters, partials, arena.
@@ -127,8 +131,15 @@ pub(super) enum Kernel {
 impl Kernel {
     pub fn shader(self) -> Shader {
         match self {
-            Kernel::Combine(layout, output) => {
-                let parts = [&layout.wgsl(), WEIGHTED_SUM, COMBINE, &target(output)];
+            Kernel::Combine(layout, output, anchored) => {
+                let head = format!("const ANCHORED: bool = {anchored};\n");
+                let parts = [
+                    &layout.wgsl(),
+                    &head,
+                    WEIGHTED_SUM,
+                    COMBINE,
+                    &target(output),
+                ];
                 of_rows(
                     format!("combine of {}", layout.rows),
                     "write",
@@ -165,10 +176,14 @@ impl Kernel {
                 layout,
                 tile,
                 points,
+                given,
                 diagonal,
             } => {
                 let blocks = points.div_ceil(tile);
-                let head = format!("const BLOCKS: u32 = {blocks}u;\n");
+                // Without an anchor, a row that there is none of.
+                let anchor = if given { points - 1 } else { blocks * tile };
+                let head =
+                    format!("const BLOCKS: u32 = {blocks}u;\nconst ANCHOR: u32 = {anchor}u;\n");
                 let entry = if diagonal { "diagonal" } else { "rectangle" };
                 let body = products(tile, entry, diagonal);
                 let parts = [&layout.wgsl(), &head, PAIRS, PAIRWISE, &body];

@@ -131,13 +131,14 @@ impl Extent {
 
 /// Where `shaders/target.wgsl` writes: the number of elements in a word, and how they get there.
 pub(crate) fn target(dtype: DType) -> String {
-    let (halves, convert) = match dtype {
-        DType::Bf16 => (2, "to_bf16(bits)"),
-        DType::F16 => (2, "to_f16(bits)"),
-        _ => (1, "bits"),
+    let (halves, to, from) = match dtype {
+        DType::Bf16 => (2, "to_bf16(bits)", "from_bf16(bits)"),
+        DType::F16 => (2, "to_f16(bits)", "from_f16(bits)"),
+        _ => (1, "bits", "bits"),
     };
     let head = format!(
-        "const HALVES: u32 = {halves}u;\nfn to_half(bits: u32) -> u32 {{ return {convert}; }}\n"
+        "const HALVES: u32 = {halves}u;\nfn to_half(bits: u32) -> u32 {{ return {to}; }}\n\
+         fn from_half(bits: u32) -> u32 {{ return {from}; }}\n"
     );
     head + include_str!("../../../shaders/target.wgsl")
 }

@@ -2,20 +2,23 @@
 
 use super::Wgpu;
 use super::columns::ColumnsKernel;
+use super::feed::Operand;
 use super::kernels::{Kernel, PairwiseParams, ReduceParams};
 use super::layout::Extent;
 use super::policy;
 use super::record::{Part, Resource};
 use super::rows::Bound;
-use super::steps::run_columns;
+use super::steps::{convert, run_columns};
 use super::workspace::{Job, chunks, grid, slices};
-use crate::plan::{Pairwise, Statistic, Ties};
+use crate::plan::{Anchors, Pairwise, Statistic, Ties};
 use crate::{DType, Result};
 
 /// How the sums of a problem lie in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
     points: usize,
+    /// Is the last point the given anchor?
+    given: bool,
     /// Rows of a block.
     tile: usize,
     blocks: usize,
@@ -29,9 +32,9 @@ pub(super) struct Tiles {
 
 impl Tiles {
     /// For blocks of at most `widest` columns.
-    pub fn new(device: &Wgpu, n: usize, origin: bool, widest: usize) -> Self {
+    pub fn new(device: &Wgpu, n: usize, anchors: Anchors, widest: usize) -> Self {
         let most = device.most_words();
-        let points = n + usize::from(origin);
+        let points = n + anchors.count();
         let tile = policy::tile(points, device.is_software());
         let blocks = points.div_ceil(tile);
         let room = policy::PARTIALS.min(most);
@@ -42,12 +45,14 @@ impl Tiles {
         let left = (room / slices).saturating_sub(own) / (tile * tile);
         Tiles {
             points,
+            given: anchors.given,
             tile,
             blocks,
             slices,
+            // An anchor lies behind the centre.
             chunk: (slices * policy::SLICE_COLUMNS)
                 .min(policy::CHUNK)
-                .min(most / 4 * 4),
+                .min(most / (1 + usize::from(anchors.given)) / 4 * 4),
             batch: left.clamp(1, pairs.max(1)),
         }
     }
@@ -55,6 +60,21 @@ impl Tiles {
     /// Words of all partial sums and marks.
     pub fn words(&self) -> usize {
         self.marks() + self.blocks * self.tile * self.slices
+    }
+
+    /// Words of a centre, and of an anchor behind it.
+    pub fn centre(&self, widest: usize) -> usize {
+        self.anchor(widest)
+            + if self.given {
+                self.chunk.min(widest)
+            } else {
+                0
+            }
+    }
+
+    /// Where the anchor begins behind the centre.
+    fn anchor(&self, widest: usize) -> usize {
+        self.chunk.min(widest).next_multiple_of(4)
     }
 
     fn square(&self) -> usize {
@@ -93,7 +113,7 @@ pub(super) fn record(
     total: Option<i32>,
 ) -> Result<()> {
     let widest = job.shape.columns().iter().copied().max().unwrap_or(1);
-    let tiles = Tiles::new(job.device, job.shape.n(), step.origin, widest);
+    let tiles = Tiles::new(job.device, job.shape.n(), step.anchors, widest);
     let mut all = vec![vec![Pairs {
         diagonal: true,
         first: 0,
@@ -116,7 +136,11 @@ pub(super) fn record(
         let mut fresh = true;
         for block in job.shape.problem(p) {
             for panel in job.panels(block) {
-                let bound = job.bind(block, panel.clone())?;
+                let bound = job.bind(Operand::Matrix, block, panel.clone())?;
+                let anchor = match tiles.given {
+                    true => Some(job.bind(Operand::Anchor, block, panel.clone())?),
+                    false => None,
+                };
                 for chunk in chunks(panel.clone(), tiles.chunk) {
                     let extent = Extent {
                         first: (chunk.start - panel.start) as u32,
@@ -125,8 +149,14 @@ pub(super) fn record(
                         padding: 0,
                     };
                     centre(job, step, &bound, extent, at, total)?;
+                    let behind = tiles.anchor(widest) as u32;
+                    if let Some(anchor) = &anchor {
+                        let to = Part::whole(&job.buffers.centre);
+                        let out = behind;
+                        convert(job, anchor, Extent { out, ..extent }, to, DType::F32)?;
+                    }
                     for pairs in &pairs {
-                        products(job, &tiles, &bound, extent, *pairs, fresh)?;
+                        products(job, &tiles, &bound, (extent, behind), *pairs, fresh)?;
                     }
                     fresh = false;
                 }
@@ -166,7 +196,7 @@ fn products(
     job: &mut Job<'_, '_, '_, '_>,
     tiles: &Tiles,
     bound: &Bound,
-    extent: Extent,
+    (extent, anchor): (Extent, u32),
     pairs: Pairs,
     fresh: bool,
 ) -> Result<()> {
@@ -175,6 +205,7 @@ fn products(
         layout: bound.layout(&partials.buffer),
         tile: tiles.tile,
         points: tiles.points,
+        given: tiles.given,
         diagonal: pairs.diagonal,
     };
     let params = job.recording.constants(&[PairwiseParams {
@@ -191,9 +222,9 @@ fn products(
         marks: tiles.marks() as u32,
         accumulate: u32::from(!fresh),
         steps: steps(tiles.slices, extent.columns),
+        anchor,
         padding_a: 0,
         padding_b: 0,
-        padding_c: 0,
     }]);
     let own = [Part::whole(&job.buffers.centre), partials];
     let resources = bound.resources(&mut job.recording, params, own);
@@ -235,6 +266,10 @@ fn reduce_params(
             .map_or(ReduceParams::NO_WEIGHTS, |slot| at + slot.offset as u32),
         points: tiles.points as u32,
         rows: job.shape.n() as u32,
+        anchor: match tiles.given {
+            true => tiles.points as u32 - 1,
+            false => ReduceParams::NO_ANCHOR,
+        },
         blocks: tiles.blocks as u32,
         tile: tiles.tile as u32,
         ..ReduceParams::default()

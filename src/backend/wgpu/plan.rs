@@ -29,6 +29,9 @@ const MAX_TRIPS: usize = 60_000;
 /// Can this op run on the device? The others are searches or need f64.
 pub(crate) fn supported(op: &Op) -> bool {
     let fits = |n: usize| (1..=MAX_ROWS).contains(&n);
+    let points_fit = |geometry: GeometrySlot| {
+        fits(geometry.n) && (1..=MAX_ROWS + 1).contains(&geometry.points())
+    };
     match *op {
         Op::Mean { out, .. } | Op::Ctma { out, .. } => fits(out.len),
         Op::Krum { geometry, .. }
@@ -43,15 +46,21 @@ pub(crate) fn supported(op: &Op) -> bool {
             geometry,
             iterations,
             ..
-        } => fits(geometry.n) && steps::clipping_supported(geometry, iterations),
+        } => points_fit(geometry) && steps::clipping_supported(geometry, iterations),
         Op::Compose { inner, n, out, .. } => fits(n) && fits(inner.len / n) && fits(out.len / n),
         Op::Mix {
             geometry, mixing, ..
         } => fits(geometry.n) && fits(mixing.len / geometry.n),
         Op::Expand {
-            coefficients, out, ..
-        } => fits(out.len) && fits(coefficients.len),
-        Op::Distances { geometry, out, .. } => fits(geometry.n) && fits(out.len / 2),
+            coefficients,
+            out,
+            anchor,
+            ..
+        } => {
+            let anchor = usize::from(anchor);
+            fits(out.len - anchor) && fits(coefficients.len - anchor)
+        }
+        Op::Distances { geometry, out, .. } => points_fit(geometry) && fits(out.len / 2),
         Op::Bulyan { .. }
         | Op::Mda { .. }
         | Op::Smea { .. }
@@ -136,12 +145,16 @@ pub(crate) fn encode(
             inner,
             n,
             out,
-        } => to.product(outer, inner, n, out),
+        } => to.product((outer, inner), n, out, false),
         Op::Expand {
+            anchor,
             coefficients,
             mixing,
             out,
-        } => to.product(coefficients, mixing, out.len, out),
+        } => {
+            let n = out.len - usize::from(anchor);
+            to.product((coefficients, mixing), n, out, anchor)
+        }
         Op::Mix {
             geometry,
             mixing,
@@ -308,9 +321,17 @@ impl Dispatcher<'_, '_> {
         self.run(&shader("clip_to_limit"), over, of)
     }
 
-    fn product(&mut self, outer: Slot, inner: Slot, n: usize, out: Slot) -> Result<()> {
+    /// With `anchored`, one outer row and its anchor's coefficient.
+    fn product(
+        &mut self,
+        (outer, inner): (Slot, Slot),
+        n: usize,
+        out: Slot,
+        anchored: bool,
+    ) -> Result<()> {
         let shader = Family::Product.shader("product", n, false);
-        let over = [groups(word(n)), word(out.len / n)];
+        let anchor = usize::from(anchored);
+        let over = [groups(word(n + anchor)), word((out.len - anchor) / n)];
         self.run(&shader, over, |at| params::Product {
             stride: at.stride,
             first: at.first,
@@ -319,6 +340,7 @@ impl Dispatcher<'_, '_> {
             rows: word(inner.len / n),
             n: word(n),
             out: word(out.offset),
+            anchored: u32::from(anchored),
         })
     }
 
@@ -342,7 +364,7 @@ impl Dispatcher<'_, '_> {
         self.run(&shader("classify"), [1, mixed.n], of)?;
         self.run(&shader("share"), [1, 1], of)?;
         self.run(&shader("multiply"), [groups(geometry.points), mixed.n], of)?;
-        self.run(&shader("bound"), [groups(mixed.n), 1], of)?;
+        self.run(&shader("bound"), [groups(mixed.points), 1], of)?;
         self.run(&shader("finish"), [groups(mixed.points), mixed.points], of)
     }
 
@@ -365,6 +387,7 @@ impl Dispatcher<'_, '_> {
             mixing: optional(rows.map(|(mixing, _)| mixing)),
             out: word(out.offset),
             scratch,
+            anchored: u32::from(coefficients.len > raw.n),
         };
         let shader = |entry| Family::Distances.shader(entry, geometry.points as usize, false);
         self.run(&shader("locate"), [1, 1], of)?;

@@ -4,6 +4,7 @@ use ::wgpu::Buffer;
 
 use super::Wgpu;
 use super::columns::{ColumnsKernel, Params};
+use super::feed::Operand;
 use super::kernels::{CombineParams, DistancesParams, Kernel, MixParams, ReduceParams};
 use super::layout::{Extent, Layout};
 use super::pairwise::{reduce_dispatch, slice_groups, steps};
@@ -11,6 +12,7 @@ use super::policy;
 use super::record::Part;
 use super::rows::{Bound, Row, span};
 use super::workspace::{Job, chunks, grid, slices};
+use crate::matrix::Anchor;
 use crate::plan::{Columns, Combine, Slot, Statistic};
 use crate::{DType, Result};
 
@@ -137,7 +139,7 @@ pub(super) fn columns(
     let mut fresh = true;
     for block in job.shape.problem(p) {
         for panel in job.panels(block) {
-            let bound = job.bind(block, panel.clone())?;
+            let bound = job.bind(Operand::Matrix, block, panel.clone())?;
             let place = if step.write {
                 Some(job.place(block, panel.clone())?)
             } else {
@@ -173,7 +175,10 @@ pub(super) fn columns(
                 };
                 statistic(job, step, &source, &first, at, total, mean)?;
                 if let Some(second) = second {
-                    convert(job, &first, &second, raw.columns)?;
+                    let bound = one_row(job, &first, raw.columns)?;
+                    let row = raw.mixed(&bound);
+                    let (out, extent) = extent(job, &row, &second)?;
+                    convert(job, &bound, extent, out, second.dtype)?;
                 }
                 if let Some(distances) = step.distances {
                     let other = match distances.rows {
@@ -225,7 +230,7 @@ pub(super) fn combine(
 ) -> Result<()> {
     for block in job.shape.problem(p) {
         for panel in job.panels(block) {
-            let bound = job.bind(block, panel.clone())?;
+            let bound = job.bind(Operand::Matrix, block, panel.clone())?;
             let (buffer, offset) = job.place(block, panel.clone())?;
             let target = Target {
                 buffer,
@@ -237,7 +242,19 @@ pub(super) fn combine(
                 first: 0,
                 columns: panel.len() as u32,
             };
-            weighted_sum(job, &piece, &target, at + step.coefficients.offset as u32)?;
+            let coefficients = at + step.coefficients.offset as u32;
+            if !step.anchor {
+                weighted_sum(job, &piece, &target, coefficients)?;
+                continue;
+            }
+            // The kernel adds to what the output holds.
+            let in_place = matches!(job.anchor, Some(Anchor::Output)) && !job.output.is_host();
+            if !in_place {
+                let anchor = job.bind(Operand::Anchor, block, panel.clone())?;
+                let (out, extent) = extent(job, &piece, &target)?;
+                convert(job, &anchor, extent, out, target.dtype)?;
+            }
+            combined(job, &piece, &target, coefficients, true)?;
         }
     }
     Ok(())
@@ -327,8 +344,8 @@ fn weighted_sum(
     target: &Target,
     coefficients: u32,
 ) -> Result<()> {
-    let (out, extent) = extent(job, piece, target)?;
     if target.dtype == DType::F32 {
+        let (out, extent) = extent(job, piece, target)?;
         let one = Rows {
             count: 1,
             at: coefficients,
@@ -337,7 +354,19 @@ fn weighted_sum(
         };
         return weighted_sums(job, piece, one, out);
     }
-    let kernel = Kernel::Combine(piece.bound.layout(&out.buffer), target.dtype);
+    combined(job, piece, target, coefficients, false)
+}
+
+/// `Σ c_j x_j`, and if `anchored` the next coefficient times what is in the target.
+fn combined(
+    job: &mut Job<'_, '_, '_, '_>,
+    piece: &Piece<'_>,
+    target: &Target,
+    coefficients: u32,
+    anchored: bool,
+) -> Result<()> {
+    let (out, extent) = extent(job, piece, target)?;
+    let kernel = Kernel::Combine(piece.bound.layout(&out.buffer), target.dtype, anchored);
     let params = job.recording.constants(&[CombineParams {
         extent,
         coefficients,
@@ -352,16 +381,15 @@ fn weighted_sum(
         .dispatch_named(format!("{kernel:?}"), || kernel.shader(), resources, groups)
 }
 
-/// An f32 result in the output's element type.
-fn convert(job: &mut Job<'_, '_, '_, '_>, from: &Target, to: &Target, columns: u32) -> Result<()> {
-    let bound = one_row(job, from, columns)?;
-    let piece = Piece {
-        bound: &bound,
-        first: 0,
-        columns,
-    };
-    let (out, extent) = extent(job, &piece, to)?;
-    let kernel = Kernel::Convert(bound.layout(&out.buffer), to.dtype);
+/// Some columns of a row in another element type, or elsewhere.
+pub(super) fn convert(
+    job: &mut Job<'_, '_, '_, '_>,
+    bound: &Bound,
+    extent: Extent,
+    out: Part,
+    to: DType,
+) -> Result<()> {
+    let kernel = Kernel::Convert(bound.layout(&out.buffer), to);
     let params = job.recording.constants(&[CombineParams {
         extent,
         coefficients: 0,
@@ -371,7 +399,7 @@ fn convert(job: &mut Job<'_, '_, '_, '_>, from: &Target, to: &Target, columns: u
     }]);
     let own = [Part::whole(&job.buffers.arena), out];
     let resources = bound.resources(&mut job.recording, params, own);
-    let groups = grid(job.device, extent.words(to.dtype).div_ceil(64) as usize);
+    let groups = grid(job.device, extent.words(to).div_ceil(64) as usize);
     job.recording
         .dispatch_named(format!("{kernel:?}"), || kernel.shader(), resources, groups)
 }

@@ -9,7 +9,8 @@ use super::known::{Known, Where};
 use super::record::{Part, Recording};
 use super::sink::Sink;
 use super::{Wgpu, limits, pairwise, plan, policy, steps as primitives};
-use crate::matrix::{Matrix, Output};
+use crate::engine::Operands;
+use crate::matrix::{Anchor, Matrix, Output};
 use crate::plan::{Arena, Slot, Statistic, Step, Ties};
 use crate::{DType, Error, Result, Shape};
 
@@ -21,6 +22,7 @@ pub(crate) struct Workspace {
     known: Known,
     buffers: Buffers,
     feed: Feed,
+    anchor_feed: Feed,
     sink: Sink,
     /// Words of a problem's region on the device.
     stride: usize,
@@ -34,7 +36,7 @@ pub(crate) struct Workspace {
 pub(super) struct Buffers {
     /// All problems' small numbers: f32, weights i32.
     pub arena: wgpu::Buffer,
-    /// A chunk's centre or result, f32.
+    /// A chunk's centre or result, f32, and behind a centre the anchor.
     pub centre: wgpu::Buffer,
     /// A chunk of mixed rows, f32, for a statistic and for distances.
     pub mixed: [wgpu::Buffer; 2],
@@ -48,8 +50,10 @@ pub(super) struct Job<'d, 'w, 'x, 'o> {
     pub recording: Recording<'d>,
     pub buffers: &'w Buffers,
     pub feed: &'w mut Feed,
+    pub anchor_feed: &'w mut Feed,
     pub sink: &'w mut Sink,
     pub x: &'w Matrix<'x>,
+    pub anchor: Option<Anchor<'w>>,
     pub output: &'w mut Output<'o>,
     pub result: DType,
     /// The last submission.
@@ -183,6 +187,7 @@ impl Workspace {
             known: Known::new(steps),
             buffers,
             feed: Feed::new(shape, input),
+            anchor_feed: Feed::new(&shape.of_one_row(), result),
             sink: Sink::new(device, shape, result),
             stride,
             means,
@@ -202,7 +207,7 @@ impl Workspace {
             .iter()
             .map(|buffer| buffer.size())
             .sum();
-        own as usize + self.feed.bytes() + self.sink.bytes()
+        own as usize + self.feed.bytes() + self.anchor_feed.bytes() + self.sink.bytes()
     }
 
     /// Operations that a run waits for the device for, because the host does them.
@@ -218,13 +223,11 @@ impl Workspace {
     pub fn run(
         &mut self,
         steps: &[Step],
-        x: &Matrix<'_>,
         arena: &mut Arena,
-        output: &mut Output<'_>,
-        number: u64,
+        operands: Operands<'_, '_, '_>,
     ) -> Result<()> {
         let device = self.device.clone();
-        let mut job = self.record(&device, steps, x, arena, output, number)?;
+        let mut job = self.record(&device, steps, arena, operands)?;
         job.submit()?;
         job.drain()
     }
@@ -237,10 +240,8 @@ impl Workspace {
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         steps: &[Step],
-        x: &Matrix<'_>,
         arena: &mut Arena,
-        output: &mut Output<'_>,
-        number: u64,
+        operands: Operands<'_, '_, '_>,
     ) -> Result<()> {
         const OP: &str = "encode";
         if self.host_syncs() > 0 {
@@ -254,15 +255,19 @@ impl Workspace {
                 got,
             ));
         }
-        if x.host().is_some() || output.is_host() {
+        let Operands {
+            x, anchor, output, ..
+        } = &operands;
+        let host_anchor = anchor.is_some_and(|anchor| anchor.is_host(output));
+        if x.host().is_some() || output.is_host() || host_anchor {
             return Err(Error::shape(
                 OP,
-                "a matrix and an output in wgpu buffers",
+                "a matrix, an output and a start in wgpu buffers",
                 "one in the host's memory",
             ));
         }
         let device = self.device.clone();
-        let job = self.record(&device, steps, x, arena, output, number)?;
+        let job = self.record(&device, steps, arena, operands)?;
         device.checked(OP, |_| job.recording.encode(encoder))?
     }
 
@@ -271,26 +276,33 @@ impl Workspace {
         &'w mut self,
         device: &'d Wgpu,
         steps: &[Step],
-        x: &'w Matrix<'x>,
         arena: &mut Arena,
-        output: &'w mut Output<'o>,
-        number: u64,
+        operands: Operands<'w, 'x, 'o>,
     ) -> Result<Job<'d, 'w, 'x, 'o>> {
         device.probe("run")?;
+        let Operands {
+            x,
+            anchor,
+            output,
+            number,
+        } = operands;
         let mut job = Job {
             device,
             shape: &self.shape,
             recording: Recording::new(device),
             buffers: &self.buffers,
             feed: &mut self.feed,
+            anchor_feed: &mut self.anchor_feed,
             sink: &mut self.sink,
             x,
+            anchor,
             output,
             result: self.result,
             last: None,
         };
         let (known, stride) = (&self.known, self.stride);
         job.feed.begin(device, x)?;
+        job.begin_anchor()?;
         job.sink.begin(job.output);
         job.check_buffers()?;
         upload(&mut job, known, arena, stride, known.given());
@@ -442,8 +454,8 @@ impl Words {
         for step in steps {
             match step {
                 Step::Pairwise(step) => {
-                    let tiles = pairwise::Tiles::new(device, shape.n(), step.origin, widest);
-                    words.centre = words.centre.max(tiles.chunk.min(widest));
+                    let tiles = pairwise::Tiles::new(device, shape.n(), step.anchors, widest);
+                    words.centre = words.centre.max(tiles.centre(widest));
                     words.partials = words.partials.max(tiles.words());
                 }
                 Step::Columns(step) => {

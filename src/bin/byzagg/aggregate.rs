@@ -11,7 +11,8 @@ use crate::report::{self, Document};
 use crate::{npy, print};
 
 const REPORT_HELP: &str = "\
-The report is one JSON object: rule, input, output, weights, step, device (name, backend, threads, \
+The report is one JSON object: rule, input, output, rows (those of --rows, else null), weights (of \
+the rows that took part), start, step, device (name, backend, threads, \
 instructions, dispatches, host_syncs), prepare_seconds, seconds, bytes_moved, workspace_bytes, the \
 lists of workers that were kept, cut and not_finite, threshold (what workers were ranked by, how many \
 were kept, the last value kept and the first cut), distances_to (what distances are measured to), \
@@ -63,16 +64,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
     staged.put()?;
     job.say_notes();
     print(&format!(
-        "{} of {} × {} {} on {}: {:.3} s\n",
-        job.rule, job.n, job.d, job.dtype, job.device, done.seconds
+        "{} on {}: {:.3} s\n",
+        job.summary(),
+        job.device,
+        done.seconds
     ))
 }
 
-fn ran<'a>(arguments: &Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<'a> {
+fn ran<'a>(arguments: &'a Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<'a> {
     report::Ran {
         input: report::Input {
             path: arguments.source.input.display().to_string(),
-            n: job.n,
+            n: job.all,
             d: job.d,
             dtype: job.dtype,
             order: if job.input.is_fortran() {
@@ -85,7 +88,9 @@ fn ran<'a>(arguments: &Arguments, job: &'a Job<'_>, done: &Done) -> report::Ran<
             path: arguments.output.display().to_string(),
             dtype: done.result.dtype(),
         },
+        rows: job.rows.as_deref(),
         weights: job.weights.as_deref(),
+        start: arguments.source.start.as_ref(),
         step: arguments.source.step,
         prepare_seconds: done.prepare_seconds,
         seconds: done.seconds,

@@ -54,12 +54,5 @@ pub fn run(arguments: &Arguments) -> Outcome {
         0 => usize::MAX,
         limit => limit,
     };
-    print(&format!(
-        "{} of {} × {} {}\n{}",
-        job.rule,
-        job.n,
-        job.d,
-        job.dtype,
-        report.table(limit)
-    ))
+    print(&format!("{}\n{}", job.summary(), report.table(limit)))
 }

@@ -12,6 +12,7 @@ use half::f16;
 use crate::failure::{Failure, Outcome};
 use crate::file::Destination;
 use crate::npy::Npy;
+use crate::rows::Rows;
 use crate::say;
 
 #[derive(Args)]
@@ -20,9 +21,19 @@ pub struct Source {
     #[arg(long, value_name = "EXPR")]
     pub rule: String,
 
-    /// One weight per row: a .npy vector of n finite numbers ≥ 0
+    /// Only these rows take part, as in 0,3,5-9, each once. They keep their numbers in reports; EXPR
+    /// counts them from 0 in this order (pivot=)
+    #[arg(long, value_name = "LIST", value_parser = Rows::parse, allow_hyphen_values = true)]
+    pub rows: Option<Rows>,
+
+    /// One weight per row of INPUT: a .npy vector of n finite numbers ≥ 0
     #[arg(long, value_name = "W.npy")]
     pub weights: Option<PathBuf>,
+
+    /// What a rule such as 'cc(start=given)' starts from: a .npy vector of d numbers of the result's type.
+    /// It may be OUTPUT, which is replaced: the last result is the next start
+    #[arg(long, value_name = "V.npy")]
+    pub start: Option<PathBuf>,
 
     /// auto, cpu or wgpu[:i]; `byzagg devices` lists them
     #[arg(long, default_value = "auto")]
@@ -49,14 +60,18 @@ impl Source {
         let read = [
             ("INPUT", Some(&self.input)),
             ("the weights", self.weights.as_ref()),
+            ("the start", self.start.as_ref()),
         ];
         for (at, (writing, destination)) in written.iter().enumerate() {
             let Some(destination) = destination else {
                 continue;
             };
             for (reading, path) in read {
+                // A result may take its start's place.
+                let state = (*writing, reading) == ("OUTPUT", "the start");
                 if let Some(path) = path
                     && destination.is(path)
+                    && !state
                 {
                     let reason = format!("{writing} would overwrite {reading}");
                     return Err(Failure::of(path, reason));
@@ -89,22 +104,57 @@ impl Source {
                 "expected at least one row and one column, got {n} × {d}"
             )));
         }
-        rule.check(n, self.weights.is_some())?;
-        let weights = match &self.weights {
-            Some(path) => Some(read_weights(path, n)?),
+        let rows = match &self.rows {
+            Some(rows) => Some(rows.of(n)?),
             None => None,
+        };
+        let all = n;
+        let n = rows.as_ref().map_or(all, Vec::len);
+        rule.check(n, self.weights.is_some())?;
+        let mut weights = match &self.weights {
+            Some(path) => Some(read_weights(path, all)?),
+            None => None,
+        };
+        if let (Some(weights), Some(rows)) = (&mut weights, &rows) {
+            *weights = rows.iter().map(|&row| weights[row]).collect();
+        }
+        let start = match (&self.start, rule.needs_start()) {
+            (Some(path), true) => Some(open_start(path, d, dtype.output())?),
+            (None, false) => None,
+            (Some(path), false) => {
+                return Err(Failure::of(path, format!("{rule} starts from zero")));
+            }
+            (None, true) => {
+                let reason = format!("{rule}: --start is missing, the vector that it starts from");
+                return Err(Failure::new(reason));
+            }
         };
         Ok(Job {
             source: self,
+            start,
             rule,
             device,
             input,
             dtype,
+            all,
+            rows,
             n,
             d,
             weights,
         })
     }
+}
+
+/// Opens a vector of d numbers of a type.
+fn open_start(path: &Path, d: usize, dtype: DType) -> Outcome<Npy> {
+    let file = Npy::open(path)?;
+    if file.shape() != [d] || file.dtype()? != dtype {
+        let got = format!("{} of shape {}", file.dtype()?, file.shape_text());
+        return Err(file.refuse(format!(
+            "expected a start of {d} numbers of {dtype}, the result's type, got {got}"
+        )));
+    }
+    Ok(file)
 }
 
 fn read_weights(path: &Path, n: usize) -> Outcome<Vec<f64>> {
@@ -123,12 +173,19 @@ fn read_weights(path: &Path, n: usize) -> Outcome<Vec<f64>> {
 /// A rule and a matrix that fit each other.
 pub struct Job<'a> {
     source: &'a Source,
+    start: Option<Npy>,
     pub rule: Rule,
     pub device: Device,
     pub input: Npy,
     pub dtype: DType,
+    /// Rows of the file.
+    pub all: usize,
+    /// Those that take part, if not all.
+    pub rows: Option<Vec<usize>>,
+    /// How many take part.
     pub n: usize,
     pub d: usize,
+    /// A weight for each of these.
     pub weights: Option<Vec<f64>>,
 }
 
@@ -180,10 +237,14 @@ impl Job<'_> {
         let (n, d) = (self.n, self.d);
         let elements = self.input.elements::<T>();
         let block = if self.input.is_fortran() {
-            Block::strided(elements, n, d, 1, n)?
+            Block::strided(elements, self.all, d, 1, self.all)?
         } else {
-            Block::new(elements, n, d)?
+            Block::new(elements, self.all, d)?
         };
+        let mut matrix = Matrix::from(block);
+        if let Some(rows) = &self.rows {
+            matrix = matrix.select(rows)?;
+        }
         let options = Options::new()
             .weighted(self.weights.is_some())
             .report(report)
@@ -203,16 +264,33 @@ impl Job<'_> {
         if let Some(weights) = &self.weights {
             run = run.weights(weights);
         }
-        let start = Instant::now();
-        prepared.run_with(Matrix::from(block), &mut result, &run)?;
-        let seconds = start.elapsed().as_secs_f64();
-        self.input.check_unchanged()?;
+        if let Some(start) = &self.start {
+            run = run.start(Matrix::new(start.elements::<O>(), 1, d)?);
+        }
+        let clock = Instant::now();
+        prepared.run_with(matrix, &mut result, &run)?;
+        let seconds = clock.elapsed().as_secs_f64();
+        for file in [Some(&self.input), self.start.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            file.check_unchanged()?;
+        }
         Ok(Done {
             prepared,
             result: wrap(result),
             prepare_seconds,
             seconds,
         })
+    }
+
+    /// The rule and the size of what it was applied to.
+    pub fn summary(&self) -> String {
+        let size = format!("{} × {} {}", self.n, self.d, self.dtype);
+        match self.rows {
+            None => format!("{} of {size}", self.rule),
+            Some(_) => format!("{} of {size} (of {} rows)", self.rule, self.all),
+        }
     }
 
     /// What a person should know about how the input was read, on stderr.

@@ -13,6 +13,7 @@ mod map;
 mod npy;
 mod plot;
 mod report;
+mod rows;
 mod rules;
 #[cfg(feature = "wgpu")]
 mod units;

@@ -1,5 +1,7 @@
 //! The report of `byzagg aggregate` as JSON.
 
+use std::path::PathBuf;
+
 use byzagg::{DType, Device, Prepared, Reason, Report, Row, Threshold, Worker};
 use serde::{Serialize, Serializer};
 
@@ -25,7 +27,11 @@ pub struct Document<'a> {
     robust: bool,
     input: Input,
     output: Output,
+    /// The rows of the input that took part, if not all.
+    rows: Option<&'a [usize]>,
     weights: Option<&'a [f64]>,
+    /// The file that the rule started from.
+    start: Option<String>,
     step: u64,
     device: DeviceUse,
     prepare_seconds: f64,
@@ -103,7 +109,9 @@ fn text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<
 pub struct Ran<'a> {
     pub input: Input,
     pub output: Output,
+    pub rows: Option<&'a [usize]>,
     pub weights: Option<&'a [f64]>,
+    pub start: Option<&'a PathBuf>,
     pub step: u64,
     pub prepare_seconds: f64,
     pub seconds: f64,
@@ -112,8 +120,8 @@ pub struct Ran<'a> {
 impl<'a> Document<'a> {
     pub fn new(prepared: &Prepared, report: Report, ran: Ran<'a>) -> Self {
         let with = |is: &dyn Fn(&Worker) -> bool| -> Vec<usize> {
-            let workers = report.workers.iter().enumerate();
-            workers.filter(|(_, w)| is(w)).map(|(i, _)| i).collect()
+            let workers = report.workers.iter().filter(|worker| is(worker));
+            workers.map(|worker| worker.index).collect()
         };
         let decided = report.workers.iter().all(|worker| worker.kept.is_some());
         let device = prepared.device();
@@ -123,7 +131,9 @@ impl<'a> Document<'a> {
             robust: prepared.rule().is_robust(),
             input: ran.input,
             output: ran.output,
+            rows: ran.rows,
             weights: ran.weights,
+            start: ran.start.map(|path| path.display().to_string()),
             step: ran.step,
             device: DeviceUse {
                 name: device.to_string(),
@@ -142,15 +152,15 @@ impl<'a> Document<'a> {
             not_finite: with(&|worker| worker.row == Row::NotFinite),
             threshold: report.threshold.map(line),
             distances_to: report.distances_to,
-            workers: report.workers.iter().enumerate().map(describe).collect(),
+            workers: report.workers.iter().map(describe).collect(),
             notes: report.notes,
         }
     }
 }
 
-fn describe((i, worker): (usize, &Worker)) -> WorkerUse {
+fn describe(worker: &Worker) -> WorkerUse {
     WorkerUse {
-        worker: i,
+        worker: worker.index,
         row: worker.row.name(),
         kept: worker.kept,
         coefficient: worker.coefficient.map(Number),

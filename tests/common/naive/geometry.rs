@@ -62,14 +62,14 @@ pub struct Gram {
     pub class: Vec<Class>,
 }
 
-/// The inner products of the rows about their centre. With `origin`, the zero vector is one more
-/// row, the last. A row of weight 0 is not read; its class is [`Class::Bad`].
-pub fn gram(rows: &[Vec<f64>], weights: Option<&[f64]>, origin: bool) -> Gram {
+/// The inner products of the rows about their centre. The anchors are more points behind the rows, which
+/// the centre does not depend on. A row of weight 0 is not read; its class is [`Class::Bad`].
+pub fn gram(rows: &[Vec<f64>], weights: Option<&[f64]>, anchors: &[Vec<f64>]) -> Gram {
     let mut weights = weights.map_or(vec![1.0; rows.len()], <[f64]>::to_vec);
     let centre = centre(rows, &weights);
     let mut rows = rows.to_vec();
-    if origin {
-        rows.push(vec![0.0; centre.len()]);
+    for anchor in anchors {
+        rows.push(anchor.clone());
         weights.push(1.0);
     }
     let read = |(row, &weight): (&Vec<f64>, &f64)| {

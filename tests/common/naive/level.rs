@@ -17,6 +17,8 @@ pub struct Level {
     pub class: Vec<Class>,
     /// The coordinate-wise median of the raw rows: what inner products are centred on.
     pub centre: Vec<f64>,
+    /// What centered clipping starts from, if it is given. No mixing touches it.
+    pub start: Option<Vec<f64>>,
     /// Per row and coordinate `Σ |c_j x_j|` over the raw rows that a row is made of.
     pub size: Vec<Vec<f64>>,
     /// Per row the mean of ‖x_j − m‖² over the raw rows that it is made of: what the accuracy of
@@ -56,6 +58,7 @@ impl Level {
             weights,
             weighted,
             centre,
+            start: None,
             error: 0.0,
             accuracy: Accuracy::Sum,
             margin: f64::INFINITY,
@@ -104,6 +107,7 @@ impl Level {
             weights,
             weighted: self.weighted,
             centre: self.centre.clone(),
+            start: self.start.clone(),
             error: match accuracy {
                 Accuracy::Sum => 8.0 * EPS,
                 Accuracy::Computed => 1e-5,

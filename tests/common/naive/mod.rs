@@ -67,6 +67,17 @@ pub fn aggregate(
     weights: Option<&[f64]>,
     permutation: &dyn Fn(usize, u64) -> Vec<usize>,
 ) -> Result<Reference, String> {
+    aggregate_from(rule, rows, weights, None, permutation)
+}
+
+/// [`aggregate`] for rules that start from a given vector.
+pub fn aggregate_from(
+    rule: &str,
+    rows: &[Vec<f64>],
+    weights: Option<&[f64]>,
+    start: Option<&[f64]>,
+    permutation: &dyn Fn(usize, u64) -> Vec<usize>,
+) -> Result<Reference, String> {
     let rule = parse::parse(rule)?;
     let (n, d) = (rows.len(), rows.first().map_or(0, Vec::len));
     if d == 0 || rows.iter().any(|row| row.len() != d) {
@@ -80,11 +91,9 @@ pub fn aggregate(
         None => None,
     };
     check(&rule, n, weights.is_some())?;
-    Ok(rules::apply(
-        &rule,
-        &level::Level::raw(rows, weights),
-        permutation,
-    ))
+    let mut level = level::Level::raw(rows, weights);
+    level.start = start.map(<[f64]>::to_vec);
+    Ok(rules::apply(&rule, &level, permutation))
 }
 
 /// Are a rule's parameters in range for n rows, and does it define weights if it has them?

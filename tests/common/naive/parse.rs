@@ -47,6 +47,8 @@ pub enum Rule {
     CenteredClipping {
         tau: f64,
         iterations: usize,
+        /// From the given vector, not from zero?
+        given: bool,
     },
     Flag {
         m: Option<usize>,
@@ -180,6 +182,11 @@ pub fn parse(text: &str) -> Result<Rule, String> {
         "cc" => Rule::CenteredClipping {
             tau: arguments.optional("tau")?.unwrap_or(100.0),
             iterations: arguments.optional("iterations")?.unwrap_or(1),
+            given: match arguments.take("start").as_deref() {
+                None | Some("zero") => false,
+                Some("given") => true,
+                Some(other) => return Err(format!("cc: no start={other}")),
+            },
         },
         "flag" => {
             let published = match arguments.take("like").as_deref() {

@@ -25,7 +25,14 @@ pub fn apply(rule: &Rule, x: &Level, permutation: &dyn Fn(usize, u64) -> Vec<usi
         Rule::Monna { f, pivot } => around_row(x, *pivot, *f),
         Rule::Caf { f } => spectral::filtered_mean(x, *f),
         Rule::GeometricMedian { nu, stop } => geometric_median(x, *nu, *stop),
-        Rule::CenteredClipping { tau, iterations } => centered_clipping(x, *tau, *iterations),
+        Rule::CenteredClipping {
+            tau,
+            iterations,
+            given,
+        } => {
+            let start = x.start.as_ref().filter(|_| *given);
+            centered_clipping(x, *tau, *iterations, start)
+        }
         Rule::Flag {
             m,
             lambda,
@@ -227,14 +234,24 @@ fn around_row(x: &Level, pivot: usize, f: usize) -> Reference {
     x.combination(coefficients, Accuracy::Sum, margin)
 }
 
-/// `v ← v + (1/S) Σ w_i clip_τ(x_i − v)` from v = 0. A row at an infinite distance does not pull.
-fn centered_clipping(x: &Level, tau: f64, iterations: usize) -> Reference {
+/// `v ← v + (1/S) Σ w_i clip_τ(x_i − v)` from v = 0 or a start that can be measured. A row at an infinite
+/// distance does not pull.
+fn centered_clipping(
+    x: &Level,
+    tau: f64,
+    iterations: usize,
+    start: Option<&Vec<f64>>,
+) -> Reference {
     let usable = x.usable();
     if usable.is_empty() {
         return x.undefined();
     }
     let far = x.class[usable[0]] == Class::Far;
-    let mut v = vec![0.0; x.centre.len()];
+    let start = start.filter(|start| geometry::class(start, &x.centre) == Class::Finite);
+    let zero = vec![0.0; x.centre.len()];
+    let start = start.unwrap_or(&zero);
+    let mut v = start.clone();
+    let mut of_start = 1.0;
     let mut coefficients = vec![0.0; x.n()];
     for _ in 0..iterations {
         let share = |i: usize| {
@@ -249,6 +266,7 @@ fn centered_clipping(x: &Level, tau: f64, iterations: usize) -> Reference {
         for (c, share) in coefficients.iter_mut().zip(&shares) {
             *c = *c * rest + share;
         }
+        of_start *= rest;
         for (k, v) in v.iter_mut().enumerate() {
             let pulls = (0..x.n()).filter(|&i| shares[i] > 0.0);
             let step: f64 = pulls.map(|i| shares[i] * (x.rows[i][k] - *v)).sum();
@@ -257,12 +275,23 @@ fn centered_clipping(x: &Level, tau: f64, iterations: usize) -> Reference {
     }
     let mut result = x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
     result.output = v;
-    // The distances from the origin count too.
-    let norms = usable
-        .iter()
-        .map(|&i| geometry::squared_norm(&x.rows[i]).sqrt());
-    let norms = norms.filter(|norm| norm.is_finite());
-    result.reach = norms.fold(result.reach, f64::max);
+    if of_start != 0.0 {
+        result.pure.fill(false);
+    }
+    for (terms, start) in result.terms.iter_mut().zip(start) {
+        *terms += (of_start * start).abs();
+    }
+    // The distances from the origin and from the start count too, and the start's to the centre, about
+    // which products are accumulated: mixed rows may be elsewhere.
+    let from_centre = geometry::squared_distance(start, &x.centre).sqrt();
+    result.reach = result.reach.max(from_centre);
+    for from in [&zero, start] {
+        let distances = usable
+            .iter()
+            .map(|&i| geometry::squared_distance(&x.rows[i], from).sqrt());
+        let distances = distances.filter(|distance| distance.is_finite());
+        result.reach = distances.fold(result.reach, f64::max);
+    }
     result
 }
 

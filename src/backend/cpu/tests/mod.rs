@@ -5,7 +5,7 @@ mod primitives;
 mod segments;
 mod simd;
 
-use super::{Cpu, Workspace};
+use super::{Cpu, Operands, Workspace};
 use crate::plan::{Arena, Slot, Step};
 use crate::{Matrix, Output, Shape};
 
@@ -82,10 +82,26 @@ pub(super) fn run(
     }
     let mut out = vec![f32::MIN_POSITIVE; shape.d()];
     for step in 0..steps.len() {
-        let mut output = Output::from(&mut out);
-        workspace.run(step, x, &mut memory, Some(&mut output));
+        run_step(&mut workspace, step, x, &mut memory, &mut out);
     }
     (memory, out)
+}
+
+/// A step of a plan.
+pub(super) fn run_step<'a>(
+    workspace: &mut Workspace,
+    step: usize,
+    x: &Matrix<'_>,
+    arena: &mut Arena,
+    output: impl Into<Output<'a>>,
+) {
+    let mut operands = Operands {
+        x,
+        anchor: None,
+        output: &mut output.into(),
+        number: 0,
+    };
+    workspace.run(step, arena, &mut operands);
 }
 
 pub(super) fn slot(offset: usize, len: usize) -> Slot {

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{COLUMNS, Cpu, ROWS, Random, cpus, naive, run, slot};
+use super::{COLUMNS, Cpu, ROWS, Random, cpus, naive, run, run_step, slot};
 use crate::plan::{
     CLASS_BAD, CLASS_FAR, CLASS_FINITE, Columns, Combine, Distances, Pairwise, Step,
 };
@@ -324,7 +324,7 @@ fn pairwise_products() {
                     let mut start = w.clone();
                     start.resize(out.end(), 0.0);
                     let step = [Step::Pairwise(Pairwise {
-                        origin,
+                        anchors: origin.into(),
                         weights,
                         out,
                     })];
@@ -389,6 +389,7 @@ fn combinations_skip_rows() {
                     .collect();
                 let step = [Step::Combine(Combine {
                     coefficients: slot(0, n),
+                    anchor: false,
                 })];
                 let matrix = Matrix::new(&x, n, d).unwrap();
                 let (_, out) = run(&cpu, &matrix, &Shape::new(n, d), &step, &c);
@@ -422,7 +423,7 @@ fn everything(n: usize) -> (Vec<Step>, Vec<f64>) {
     let trimmed = columns(Statistic::TrimmedMean(Trim::F(n / 4)));
     let steps = vec![
         Step::Pairwise(Pairwise {
-            origin: true,
+            anchors: true.into(),
             weights: None,
             out: slot(first, size),
         }),
@@ -437,7 +438,10 @@ fn everything(n: usize) -> (Vec<Step>, Vec<f64>) {
             write: false,
             ..trimmed
         }),
-        Step::Combine(Combine { coefficients }),
+        Step::Combine(Combine {
+            coefficients,
+            anchor: false,
+        }),
     ];
     let mut start: Vec<f64> = mixing(n, n, true, &mut Random(8));
     start.extend((0..n).map(|i| i as f64 / 8.0));
@@ -614,7 +618,7 @@ fn output_types() {
         let mut workspace = super::Workspace::new(&cpu, &shape, &step);
         let mut arena = crate::plan::Arena::new(1, 1);
         let mut brains = vec![bf16::ZERO; d];
-        workspace.run(0, &matrix, &mut arena, Some(&mut (&mut brains).into()));
+        run_step(&mut workspace, 0, &matrix, &mut arena, &mut brains);
         assert!(
             brains
                 .iter()
@@ -622,7 +626,7 @@ fn output_types() {
                 .all(|(&a, &b)| a == bf16::from_f32(b))
         );
         let mut halves = vec![f16::ZERO; d];
-        workspace.run(0, &matrix, &mut arena, Some(&mut (&mut halves).into()));
+        run_step(&mut workspace, 0, &matrix, &mut arena, &mut halves);
         assert!(
             halves
                 .iter()

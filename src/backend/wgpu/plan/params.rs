@@ -25,7 +25,7 @@ pub(crate) struct Geometry {
 
 impl From<GeometrySlot> for Geometry {
     fn from(geometry: GeometrySlot) -> Self {
-        let points = GeometrySlot::points(geometry.n, geometry.origin);
+        let points = geometry.points();
         Geometry {
             gram: word(geometry.slot.offset),
             classes: word(geometry.slot.offset + points * points),
@@ -97,6 +97,7 @@ pub(crate) struct Product {
     pub rows: u32,
     pub n: u32,
     pub out: u32,
+    pub anchored: u32,
 }
 
 #[repr(C)]
@@ -121,6 +122,7 @@ pub(crate) struct Distances {
     pub mixing: u32,
     pub out: u32,
     pub scratch: u32,
+    pub anchored: u32,
 }
 
 #[repr(C)]

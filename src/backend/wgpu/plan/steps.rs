@@ -54,17 +54,13 @@ impl Trips {
 /// The largest problem leaves a step for each dispatch.
 const _: () = assert!(Trips::weiszfeld(MAX_ROWS + 1, true).steps() > 0);
 
-fn points(geometry: GeometrySlot) -> usize {
-    GeometrySlot::points(geometry.n, geometry.origin)
-}
-
 /// The most steps, and how many a dispatch takes.
 fn weiszfeld_steps(geometry: GeometrySlot, stop: Stop) -> (usize, usize) {
     match stop {
-        Stop::Iterations(most) => (most, Trips::weiszfeld(points(geometry), false).steps()),
+        Stop::Iterations(most) => (most, Trips::weiszfeld(geometry.points(), false).steps()),
         Stop::Tolerance(_) => (
             MAX_ITERATIONS,
-            Trips::weiszfeld(points(geometry), true).steps(),
+            Trips::weiszfeld(geometry.points(), true).steps(),
         ),
     }
 }
@@ -79,7 +75,7 @@ pub(super) fn weiszfeld_supported(geometry: GeometrySlot, nu: f64, stop: Stop) -
 }
 
 pub(super) fn clipping_supported(geometry: GeometrySlot, iterations: usize) -> bool {
-    let steps = Trips::new(points(geometry), 1, 0).steps();
+    let steps = Trips::new(geometry.points(), 1, 0).steps();
     iterations.div_ceil(steps) <= MAX_DISPATCHES
 }
 
@@ -102,7 +98,7 @@ pub(super) fn weiszfeld(
         Stop::Tolerance(tolerance) => Some(tolerance),
     };
     let (most, steps) = weiszfeld_steps(geometry, stop);
-    let shader = Family::Weiszfeld.shader("weiszfeld", points(geometry), tolerance.is_some());
+    let shader = Family::Weiszfeld.shader("weiszfeld", geometry.points(), tolerance.is_some());
     for (begin, steps) in portions(most, steps) {
         to.run(&shader, [1, 1], |at: Region| params::Weiszfeld {
             geometry: geometry.into(),
@@ -129,8 +125,8 @@ pub(super) fn centered_clipping(
     out: Slot,
     scratch: u32,
 ) -> Result<()> {
-    let shader = Family::CenteredClipping.shader("centered_clipping", points(geometry), false);
-    let steps = Trips::new(points(geometry), 1, 0).steps();
+    let shader = Family::CenteredClipping.shader("centered_clipping", geometry.points(), false);
+    let steps = Trips::new(geometry.points(), 1, 0).steps();
     for (begin, steps) in portions(iterations, steps) {
         to.run(&shader, [1, 1], |at: Region| params::CenteredClipping {
             geometry: geometry.into(),

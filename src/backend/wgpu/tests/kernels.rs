@@ -34,7 +34,8 @@ fn shaders_are_valid_for_every_layout() {
             let outputs = DTYPES.into_iter();
             let writing = outputs.flat_map(|output| {
                 [
-                    Kernel::Combine(layout, output),
+                    Kernel::Combine(layout, output, false),
+                    Kernel::Combine(layout, output, true),
                     Kernel::Convert(layout, output),
                 ]
             });
@@ -53,7 +54,7 @@ fn shaders_are_valid_for_every_layout() {
 #[test]
 fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
     for rows in [1, 2, 3, 5, 8, 9, 10, 25, 31, 32, 33, 64, 100, 257, 1024] {
-        for points in [rows, rows + 1] {
+        for (points, given) in [(rows, false), (rows + 1, false), (rows + 2, true)] {
             for (diagonal, software) in [(true, true), (false, true), (true, false), (false, false)]
             {
                 let layout = Layout {
@@ -69,6 +70,7 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     layout,
                     tile,
                     points,
+                    given,
                     diagonal,
                 };
                 writes_msl_and_hlsl(&kernel.shader());
@@ -99,7 +101,7 @@ fn parameters_agree() {
     };
     let (size, fields) =
         fields!(CombineParams: extent, coefficients, padding_a, padding_b, padding_c);
-    agrees(Kernel::Combine(layout, DType::F32), size, &fields);
+    agrees(Kernel::Combine(layout, DType::F32, true), size, &fields);
     agrees(Kernel::Convert(layout, DType::F32), size, &fields);
     let (size, fields) =
         fields!(MixParams: first, columns, rows, mixing, out, pitch, padding_a, padding_b);
@@ -108,16 +110,17 @@ fn parameters_agree() {
         fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, padding);
     agrees(Kernel::Distances(layout), size, &fields);
     let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, accumulate,
-            steps, padding_a, padding_b, padding_c);
+            steps, anchor, padding_a, padding_b);
     let pairwise = Kernel::Pairwise {
         layout,
         tile: 9,
         points: 25,
+        given: false,
         diagonal: true,
     };
     agrees(pairwise, size, &fields);
     let (size, fields) = fields!(ReduceParams: slices, count, sums, marks, out, classes, weights,
-        points, rows, blocks, tile, first_pair, diagonal, padding_a, padding_b, padding_c);
+        points, rows, blocks, tile, first_pair, diagonal, anchor, padding_a, padding_b);
     agrees(Kernel::Reduce("inner"), size, &fields);
 }
 

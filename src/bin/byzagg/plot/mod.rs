@@ -211,7 +211,11 @@ fn worker_axis(root: &Area<'_>, workers: &[Worker], bottom: i32) -> Drawn {
         if n <= FEW && workers[worker].kept == Some(false) {
             below = below.color(&CUT);
         }
-        root.draw(&Text::new(worker.to_string(), (x, bottom + 8), below))?;
+        root.draw(&Text::new(
+            workers[worker].index.to_string(),
+            (x, bottom + 8),
+            below,
+        ))?;
     }
     let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2;
     let below = style(14, HPos::Center, VPos::Top);
@@ -315,7 +319,11 @@ impl Panel<'_> {
             .collect();
         let mut labels = 0;
         for (value, i) in cut {
-            let (x, y, text) = (column(i, n), self.y(value), i.to_string());
+            let (x, y, text) = (
+                column(i, n),
+                self.y(value),
+                self.workers[i].index.to_string(),
+            );
             let half = 4 * text.len() as i32;
             let free = |x: i32| {
                 let apart = |&(a, b, width): &(i32, i32, i32)| {

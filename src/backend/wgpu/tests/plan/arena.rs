@@ -6,7 +6,7 @@ use crate::backend::wgpu::record::{Part, Recording};
 use crate::backend::wgpu::tests::harness::device;
 use crate::geometry::testing::Points;
 use crate::geometry::{GeometrySlot, Op};
-use crate::plan::Slot;
+use crate::plan::{Anchors, Slot};
 
 /// One problem's region: numbers that are f32 values, and which of them are weights.
 #[derive(Clone, Default)]
@@ -29,8 +29,12 @@ impl Region {
     pub fn put_geometry(&mut self, points: &Points) -> GeometrySlot {
         let view = points.geometry();
         let slot = self.put(&[view.gram, view.class].concat());
-        let (n, origin) = (view.n, view.has_origin());
-        GeometrySlot { slot, n, origin }
+        let anchors = Anchors {
+            origin: view.has_origin(),
+            given: view.given().is_some(),
+        };
+        let n = view.n;
+        GeometrySlot { slot, n, anchors }
     }
 
     pub fn put_weights(&mut self, weights: &[f64]) -> Slot {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::arena::{Region, close, run};
 use crate::geometry::testing::{Points, Random};
 use crate::geometry::{GeometrySlot, Op};
-use crate::plan::Slot;
+use crate::plan::{Anchors, Slot};
 
 pub const SIZES: [usize; 10] = [1, 2, 3, 5, 8, 25, 64, 65, 100, 257];
 
@@ -100,7 +100,14 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn new(n: usize, kind: Rows, weights: Weights, origin: bool, problems: usize) -> Self {
+    pub fn new(
+        n: usize,
+        kind: Rows,
+        weights: Weights,
+        anchors: impl Into<Anchors>,
+        problems: usize,
+    ) -> Self {
+        let anchors = anchors.into();
         let mut random = Random::new(n as u64 + 1000 * kind as u64);
         let given = weights.make(n);
         let mut made = None;
@@ -113,7 +120,7 @@ impl Case {
                     }
                 }
                 let mut region = Region::default();
-                let geometry = region.put_geometry(&Points::new(&rows, origin));
+                let geometry = region.put_geometry(&Points::new(&rows, anchors));
                 let weights = given.as_ref().map(|w| region.put_weights(w));
                 made = Some((geometry, weights));
                 region
@@ -187,12 +194,22 @@ impl Case {
                 .zip(expected)
                 .map(|(f, e)| f64::from(*f) - e)
                 .collect();
-            off.resize(view.points, 0.0);
             let (mut longest, mut terms) = (0.0, 0.0);
+            // The given vector's coefficient is the first behind the rows'.
+            let given = view.given().map(|_| off[n]);
+            off.resize(view.points, 0.0);
+            if let Some(of_given) = given {
+                off[n + 1] = of_given;
+                terms += expected[n].abs() * lengths[n + 1];
+                assert!(undefined || close(found[n], expected[n], 3.0 * accuracy));
+            }
             if view.has_origin() {
-                // What rows have too much, the origin has too little.
-                off[n] = -off[..n].iter().sum::<f64>();
-                terms = expected[..n].iter().map(|c| c.abs() * lengths[n]).sum();
+                // What the others have too much, the origin has too little.
+                off[n] = -off[..n].iter().sum::<f64>() - given.unwrap_or(0.0);
+                terms += expected[..n]
+                    .iter()
+                    .map(|c| c.abs() * lengths[n])
+                    .sum::<f64>();
             }
             for i in (0..n).filter(|&i| expected[i] != 0.0 && !undefined) {
                 longest = f64::max(longest, lengths[i]);
@@ -225,7 +242,7 @@ impl Case {
                     what()
                 );
             }
-            if same_steps {
+            if same_steps && given.is_none() {
                 assert!(
                     found[n..]
                         .iter()
@@ -240,13 +257,14 @@ impl Case {
 }
 
 /// All shapes, each with some problems.
-pub fn each(origin: bool, weights: &[Weights], mut check: impl FnMut(Case)) {
+pub fn each(anchors: impl Into<Anchors>, weights: &[Weights], mut check: impl FnMut(Case)) {
+    let anchors = anchors.into();
     let mut failures = 0;
     for n in SIZES {
         for kind in KINDS {
             for &weights in weights {
                 let problems = if n < 65 { 3 } else { 1 };
-                let case = Case::new(n, kind, weights, origin, problems);
+                let case = Case::new(n, kind, weights, anchors, problems);
                 // One failure must not hide the others.
                 failures += usize::from(catch_unwind(AssertUnwindSafe(|| check(case))).is_err());
             }

@@ -2,7 +2,7 @@
 
 use super::arena::run;
 use super::cases::{Case, Rows, SIZES, Weights, each};
-use crate::geometry::testing::Random;
+use crate::geometry::testing::{BOTH, Random};
 use crate::geometry::{GeometrySlot, Op};
 use crate::plan::Slot;
 
@@ -53,10 +53,14 @@ fn products() {
             },
             1e-6,
         );
-        let (out, mixing) = (case.out(n), inner);
-        for coefficients in [coefficients, undefined] {
+        let mixing = inner;
+        let with_anchor = case.put(|| (0..=rows).map(|i| i as f64 / 64.0).collect());
+        for coefficients in [coefficients, undefined, with_anchor] {
+            let anchor = coefficients == with_anchor;
+            let out = case.out(n + usize::from(anchor));
             case.check(
                 &Op::Expand {
+                    anchor,
                     coefficients,
                     mixing,
                     out,
@@ -69,8 +73,9 @@ fn products() {
 
 #[test]
 fn mixed_geometries() {
-    for origin in [false, true] {
-        each(origin, &[Weights::None], |mut case| {
+    for anchors in [false.into(), true.into(), BOTH] {
+        let origin = anchors.origin;
+        each(anchors, &[Weights::None], |mut case| {
             let (n, geometry) = (case.n, case.geometry);
             let mut random = Random::new(n as u64);
             let rows = if origin { n.div_ceil(2) } else { n };
@@ -81,22 +86,23 @@ fn mixed_geometries() {
                 }
                 mixing
             });
-            let slot = case.out(GeometrySlot::len(rows, origin));
+            let slot = case.out(GeometrySlot::len(rows, anchors));
             let op = Op::Mix {
                 geometry,
                 mixing,
                 out: GeometrySlot {
                     slot,
                     n: rows,
-                    origin,
+                    anchors,
                 },
             };
-            let points = GeometrySlot::points(rows, origin);
+            let points = rows + anchors.count();
             let reach = |p: usize, a: usize| -> f64 {
                 let lengths = case.lengths(p);
                 let row = &case.regions[p].numbers[mixing.range()];
                 let Some(row) = row.chunks_exact(n).nth(a) else {
-                    return lengths[n];
+                    // The anchor is about the rows' centre or nearer to the origin.
+                    return lengths[n..=n + (a - rows)].iter().sum();
                 };
                 let over_rows: f64 = row.iter().zip(&lengths).map(|(c, l)| c * l).sum();
                 // The centre is anywhere between the origin and the raw rows' own.
@@ -126,11 +132,16 @@ fn mixed_geometries() {
 
 #[test]
 fn distances() {
-    for origin in [false, true] {
-        each(origin, &[Weights::None], |mut case| {
+    for anchors in [false.into(), true.into(), BOTH] {
+        let origin = anchors.origin;
+        each(anchors, &[Weights::None], |mut case| {
             let (n, geometry) = (case.n, case.geometry);
             let mut random = Random::new(n as u64);
-            let point = case.put(|| shares(&mut random, 2, n, !origin).split_off(n));
+            let point = case.put(|| {
+                let mut shares = shares(&mut random, 2, n, !origin).split_off(n);
+                shares.extend(anchors.given.then_some(0.25));
+                shares
+            });
             let undefined = case.put(|| vec![f64::NAN; n]);
             let rows = n.div_ceil(2);
             let mixing = case.put(|| shares(&mut random, rows, n, !origin));
@@ -138,12 +149,12 @@ fn distances() {
             for region in &mut case.regions {
                 let slot = Slot {
                     offset: region.numbers.len() + 1,
-                    len: GeometrySlot::len(rows, origin),
+                    len: GeometrySlot::len(rows, anchors),
                 };
                 let out = GeometrySlot {
                     slot,
                     n: rows,
-                    origin,
+                    anchors,
                 };
                 let op = Op::Mix {
                     geometry,
@@ -160,8 +171,10 @@ fn distances() {
             // As long as a difference of a row and the point can be: no sum of terms is more.
             let reach = |p: usize, mixed: bool, i: usize| {
                 let (numbers, lengths) = (&case.regions[p].numbers, case.lengths(p));
-                let terms = numbers[point.range()].iter().zip(&lengths);
-                let to_point: f64 = terms.map(|(c, l)| c * l).sum();
+                let mut terms = numbers[point.range()].to_vec();
+                // Its length is behind the origin's.
+                terms.insert(n, 0.0);
+                let to_point: f64 = terms.iter().zip(&lengths).map(|(c, l)| c * l).sum();
                 let row = if mixed {
                     own.view(numbers).row(i)[i].sqrt()
                 } else {

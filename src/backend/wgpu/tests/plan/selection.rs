@@ -1,7 +1,7 @@
 //! Coefficients: the ops that choose rows, and those that iterate.
 
 use super::cases::{ALL, Case, Rows, SIZES, Weights, each, tolerated};
-use crate::geometry::testing::Random;
+use crate::geometry::testing::{BOTH, Random};
 use crate::geometry::{Op, Stop};
 use crate::plan::Trim;
 
@@ -190,8 +190,9 @@ fn geometric_median_to_a_tolerance() {
 
 #[test]
 fn centered_clipping() {
-    each(true, &ALL, |case| {
-        let (geometry, weights, out) = (case.geometry, case.weights, case.out(case.n));
+    let check = |case: Case| {
+        let (geometry, weights) = (case.geometry, case.weights);
+        let out = case.out(case.n + usize::from(geometry.anchors.given));
         for (iterations, tau) in [(0, 1.0), (1, 100.0), (7, 1.0), (3, 5000.0)] {
             let op = Op::CenteredClipping {
                 geometry,
@@ -202,7 +203,9 @@ fn centered_clipping() {
             };
             case.check_point(&op, 1e-5, true);
         }
-    });
+    };
+    each(true, &ALL, check);
+    each(BOTH, &ALL, check);
 }
 
 #[test]

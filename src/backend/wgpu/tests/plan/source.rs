@@ -84,12 +84,12 @@ fn parameters_agree() {
     agrees(Family::Nearest, "Params", size, &fields);
     let (size, fields) = fields!(Clipping: geometry, stride, first, out, c, limit, place);
     agrees(Family::Clipping, "Params", size, &fields);
-    let (size, fields) = fields!(Product: stride, first, outer, inner, rows, n, out);
+    let (size, fields) = fields!(Product: stride, first, outer, inner, rows, n, out, anchored);
     agrees(Family::Product, "Params", size, &fields);
     let (size, fields) = fields!(Mix: geometry, mixed, stride, first, mixing, scratch);
     agrees(Family::Mix, "Params", size, &fields);
     let (size, fields) = fields!(Distances: geometry, mixed, stride, first, coefficients, mixing,
-        out, scratch);
+        out, scratch, anchored);
     agrees(Family::Distances, "Params", size, &fields);
     let (size, fields) = fields!(Weiszfeld: geometry, stride, first, weights, out, scratch, begin,
         steps, nu, tolerance);
