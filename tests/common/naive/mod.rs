@@ -8,7 +8,7 @@ pub mod geometry;
 mod level;
 pub mod parse;
 mod rules;
-mod spectral;
+pub mod spectral;
 mod subsets;
 
 use parse::{Cut, Rule, Stop};

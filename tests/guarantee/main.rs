@@ -1,0 +1,251 @@
+//! **The guarantee**: with at most f hostile rows, whatever they hold, a robust rule's result is finite, within
+//! the distance of the honest rows that is proved for the rule, and the reference's, on every backend.
+//!
+//! `attack` makes the hostile rows, `catalogue` the rules, `claims` and `cloud` compute and prove the bounds,
+//! `check` holds a result against them, `teeth` shows that wrong rules are caught.
+//!
+//! A few thousand cases run as part of the tests. More of them, with other seeds, all night:
+//!
+//! ```sh
+//! BYZAGG_GUARANTEE_CASES=1000000 BYZAGG_GUARANTEE_SEED=7 cargo test --release --features cli,wgpu \
+//!     --test guarantee guarantee -- --nocapture
+//! ```
+//!
+//! runs that many on each backend (name the test `on_the_cpu` or `on_wgpu` for one of them) and prints its
+//! progress and its seed. A failure prints a line `BYZAGG_GUARANTEE_CASE='…'`; with that variable set the
+//! same command runs only that case, verbosely.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod attack;
+mod case;
+mod catalogue;
+mod check;
+mod claims;
+mod cloud;
+mod honest;
+mod known;
+mod published;
+mod teeth;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use byzagg::{DType, Device};
+
+use case::{CASE, Case, Group};
+use check::{Runner, Tally, check};
+use common::device::devices;
+
+/// Cases per backend and round of the night's mode.
+const CASES: &str = "BYZAGG_GUARANTEE_CASES";
+const SEED: &str = "BYZAGG_GUARANTEE_SEED";
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={value} is no number")),
+    )
+}
+
+/// A shape of the matrices, and cases per rule.
+struct Plan {
+    shapes: &'static [(usize, usize, DType)],
+    per_rule: usize,
+    cases: usize,
+}
+
+/// The device of a backend, if this build and this machine have it.
+fn device(backend: &str) -> Option<&'static Device> {
+    devices().iter().find(|device| device.backend() == backend)
+}
+
+/// Runs cases until there are as many as planned, a failure stops it, or one was asked for.
+fn guarantee(backend: &'static str, plan: &Plan) {
+    let Some(device) = device(backend) else {
+        // `devices` has said that this is accepted.
+        return;
+    };
+    if let Ok(line) = std::env::var(CASE) {
+        return one(&Case::parse(&line), device);
+    }
+    let seed = number(SEED).unwrap_or(1);
+    let asked = number(CASES).map(|cases| cases as usize);
+    let (cases, start) = (asked.unwrap_or(plan.cases), Instant::now());
+    let mut tally = Tally::default();
+    let mut round = 0;
+    while tally.cases < cases && tally.failures.is_empty() {
+        let (n, d, dtype) = plan.shapes[round % plan.shapes.len()];
+        let seed = seed
+            .wrapping_mul(0x9E37_79B9)
+            .wrapping_add(round as u64 * 1000);
+        tally.add(shape(
+            device,
+            (n, d, dtype),
+            seed,
+            plan.per_rule,
+            cases - tally.cases,
+        ));
+        round += 1;
+        let seconds = start.elapsed().as_secs();
+        eprintln!(
+            "{backend}: {} of {cases} cases, {seconds} s, {n}×{d} {dtype}, seed {seed}",
+            tally.cases
+        );
+    }
+    finish(backend, tally);
+}
+
+/// All rules on one shape, on two threads.
+fn shape(
+    device: &'static Device,
+    (n, d, dtype): (usize, usize, DType),
+    seed: u64,
+    per_rule: usize,
+    most: usize,
+) -> Tally {
+    let groups: Vec<Group> = (catalogue::rules(n, seed).into_iter().enumerate())
+        .map(|(at, rule)| Group {
+            seed: seed + 7 * at as u64,
+            rule,
+            n,
+            d,
+            dtype,
+            device,
+        })
+        .take(most.div_ceil(per_rule))
+        .collect();
+    let (next, failed, total) = (
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+        Mutex::new(Tally::default()),
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if failed.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let tally = all_of(group, per_rule);
+                    failed.fetch_or(tally.failures.len() >= 20, Ordering::Relaxed);
+                    total.lock().unwrap().add(tally);
+                }
+            });
+        }
+    });
+    total.into_inner().unwrap()
+}
+
+/// The cases of a group, with one preparation.
+fn all_of(group: &Group, count: usize) -> Tally {
+    let mut tally = Tally::default();
+    let mut runner = Runner::new(group).unwrap_or_else(|error| panic!("{}: {error}", group.rule));
+    for case in group.cases(count) {
+        check(&case, group, &mut runner, &mut tally);
+    }
+    tally
+}
+
+/// Runs one case, and says what it is.
+fn one(case: &Case, device: &'static Device) {
+    if case.device != device.backend() {
+        return;
+    }
+    let Case {
+        seed,
+        rule,
+        n,
+        d,
+        dtype,
+        ..
+    } = case.clone();
+    let group = Group {
+        seed,
+        rule,
+        n,
+        d,
+        dtype,
+        device,
+    };
+    let mut runner = Runner::new(&group).unwrap();
+    let mut tally = Tally::default();
+    check(case, &group, &mut runner, &mut tally);
+    eprintln!("{case}: hostile {:?}, {tally:?}", case.hostile());
+    finish("one case", tally);
+}
+
+fn finish(name: &str, tally: Tally) {
+    eprintln!("{name}: {tally:#?}");
+    let failures = &tally.failures;
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert!(tally.cases > 0, "nothing was tried");
+    if tally.cases < 100 {
+        return;
+    }
+    // None of the three checks may become one that says nothing.
+    assert!(
+        tally.bounded * 10 >= tally.cases * 8,
+        "{} have a bound",
+        tally.bounded
+    );
+    assert!(
+        tally.clear * 10 >= tally.cases * 6,
+        "{} are clear",
+        tally.clear
+    );
+    assert!(
+        tally.ambiguous * 50 <= tally.cases,
+        "{} differ",
+        tally.ambiguous
+    );
+}
+
+#[test]
+fn guarantee_on_the_cpu() {
+    let shapes = &[
+        (11, 64, DType::F32),
+        (25, 129, DType::F32),
+        (5, 300, DType::Bf16),
+        (8, 37, DType::F32),
+        (16, 50, DType::F16),
+        (33, 37, DType::F32),
+        (7, 257, DType::F32),
+    ];
+    guarantee(
+        "cpu",
+        &Plan {
+            shapes,
+            per_rule: 24,
+            cases: 20_000,
+        },
+    );
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn guarantee_on_wgpu() {
+    let shapes = &[
+        (11, 64, DType::F32),
+        (6, 131, DType::Bf16),
+        (25, 37, DType::F32),
+        (9, 300, DType::F16),
+    ];
+    guarantee(
+        "wgpu",
+        &Plan {
+            shapes,
+            per_rule: 24,
+            cases: 6_000,
+        },
+    );
+}

@@ -1,0 +1,1 @@
+//! Wrong rules are caught.
