@@ -217,7 +217,7 @@ pub fn outside(case: &Case, known: &Known, out: &[f32]) -> Verdict {
                     }
                     let half = (high[k] - low[k]) / 2.0;
                     let share = (x - low[k] - half).abs() / half.max(slack);
-                    used = used.max(share);
+                    used = used.max(share.min(1.0));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Rules that need eigenvectors, and Jacobi's way to find them.
 
-use super::geometry::{CAP, Class, squared_distance, squared_norm};
+use super::geometry::{CAP, Class, centre, squared_distance, squared_norm};
 use super::level::Level;
 use super::{Accuracy, Reference};
 
@@ -139,9 +139,15 @@ pub fn flag(x: &Level, m: usize, lambda: f64, rounds: usize, published: bool) ->
         return x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
     }
     let mut rows = usable.clone();
+    // A row much shorter than the rows' centre counts as zero: its length is within its own accuracy.
+    let zero = 2e-6 * squared_norm(&centre(&x.rows, &x.weights));
+    let mut margin = f64::INFINITY;
     rows.retain(|&i| {
         let square = squared_norm(&x.rows[i]);
-        square > x.underflow() && square <= CAP
+        if (0.1 * zero..10.0 * zero).contains(&square) {
+            margin = 0.0;
+        }
+        square > x.underflow().max(zero) && square <= CAP
     });
     let count = rows.len();
     let length: Vec<f64> = (rows.iter())
@@ -160,7 +166,7 @@ pub fn flag(x: &Level, m: usize, lambda: f64, rounds: usize, published: bool) ->
     });
     let mut inside = vec![0.0; count];
     let mut between = table(&|_, _| 0.0);
-    let (mut before, mut margin) = (f64::INFINITY, f64::INFINITY);
+    let mut before = f64::INFINITY;
     let mut result = vec![0.0; count];
     for _ in 0..rounds {
         let mut weights = table(&|_, _| 0.0);
