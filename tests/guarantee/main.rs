@@ -44,6 +44,8 @@ use common::device::devices;
 /// Cases per backend and round of the night's mode.
 const CASES: &str = "BYZAGG_GUARANTEE_CASES";
 const SEED: &str = "BYZAGG_GUARANTEE_SEED";
+/// So many failures end a run.
+const ENOUGH: usize = 20;
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
@@ -54,11 +56,10 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-/// A shape of the matrices, and cases per rule.
+/// Shapes of the matrices, and cases per rule.
 struct Plan {
     shapes: &'static [(usize, usize, DType)],
     per_rule: usize,
-    cases: usize,
 }
 
 /// The device of a backend, if this build and this machine have it.
@@ -85,26 +86,23 @@ fn guarantee(backend: &'static str, plan: &Plan) {
     }
     let seed = number(SEED).unwrap_or(1);
     let asked = number(CASES).map(|cases| cases as usize);
-    let (cases, start) = (asked.unwrap_or(plan.cases), Instant::now());
-    let mut tally = Tally::default();
-    let mut round = 0;
-    while tally.cases < cases && tally.failures.len() < 20 {
-        let (n, d, dtype) = plan.shapes[round % plan.shapes.len()];
-        let seed = seed
-            .wrapping_mul(0x9E37_79B9)
-            .wrapping_add(round as u64 * 1000);
-        tally.add(shape(
-            device,
-            (n, d, dtype),
-            seed,
-            plan.per_rule,
-            cases - tally.cases,
-        ));
-        round += 1;
+    let (start, mut tally) = (Instant::now(), Tally::default());
+    for round in 0.. {
+        let enough = match asked {
+            Some(cases) => tally.cases >= cases,
+            None => round >= plan.shapes.len(),
+        };
+        if enough || tally.failures.len() >= ENOUGH {
+            break;
+        }
+        let seed = seed.wrapping_mul(0x9E37_79B9) + round as u64 * 1_000_000;
+        let shape = plan.shapes.get(round).copied();
+        let (n, d, dtype) = shape.unwrap_or_else(|| drawn(seed));
+        tally.add(all_rules(device, (n, d, dtype), seed, plan.per_rule));
+        let (cases, failed) = (tally.cases, tally.failures.len());
         let seconds = start.elapsed().as_secs();
         eprintln!(
-            "{backend}: {} of {cases} cases, {seconds} s, {n}×{d} {dtype}, seed {seed}",
-            tally.cases
+            "{backend}: {cases} cases, {failed} failed, {seconds} s; {n}×{d} {dtype}, {seed}"
         );
     }
     finish(backend, tally);
@@ -122,12 +120,11 @@ fn drawn(seed: u64) -> (usize, usize, DType) {
 }
 
 /// All rules on one shape, on two threads.
-fn shape(
+fn all_rules(
     device: &'static Device,
     (n, d, dtype): (usize, usize, DType),
     seed: u64,
     per_rule: usize,
-    most: usize,
 ) -> Tally {
     let groups: Vec<Group> = (catalogue::rules(n, seed).into_iter().enumerate())
         .map(|(at, rule)| Group {
@@ -138,7 +135,6 @@ fn shape(
             dtype,
             device,
         })
-        .take(most.div_ceil(per_rule))
         .collect();
     let (next, failed, total) = (
         AtomicUsize::new(0),
@@ -153,7 +149,7 @@ fn shape(
                         return;
                     }
                     let tally = all_of(group, per_rule);
-                    failed.fetch_or(tally.failures.len() >= 20, Ordering::Relaxed);
+                    failed.fetch_or(tally.failures.len() >= ENOUGH, Ordering::Relaxed);
                     total.lock().unwrap().add(tally);
                 }
             });
@@ -242,14 +238,11 @@ fn guarantee_on_the_cpu() {
         (33, 37, DType::F32),
         (7, 257, DType::F32),
     ];
-    guarantee(
-        "cpu",
-        &Plan {
-            shapes,
-            per_rule: 24,
-            cases: 20_000,
-        },
-    );
+    let plan = Plan {
+        shapes,
+        per_rule: 24,
+    };
+    guarantee("cpu", &plan);
 }
 
 #[cfg(feature = "wgpu")]
@@ -261,12 +254,9 @@ fn guarantee_on_wgpu() {
         (25, 37, DType::F32),
         (9, 300, DType::F16),
     ];
-    guarantee(
-        "wgpu",
-        &Plan {
-            shapes,
-            per_rule: 24,
-            cases: 6_000,
-        },
-    );
+    let plan = Plan {
+        shapes,
+        per_rule: 16,
+    };
+    guarantee("wgpu", &plan);
 }
