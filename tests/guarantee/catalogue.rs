@@ -13,6 +13,7 @@ use crate::common::rules::{quarter, some};
 fn leaves(n: usize, f: usize) -> Vec<String> {
     let mut rules = vec![
         "median".to_string(),
+        format!("caf(f={f})"),
         "median(ties=lower)".into(),
         "median(ties=upper)".into(),
         format!("cwtm(f={f})"),
@@ -37,9 +38,6 @@ fn leaves(n: usize, f: usize) -> Vec<String> {
     }
     if f <= quarter(n) && n >= 3 {
         rules.push(format!("bulyan(f={f})"));
-    }
-    if n >= 3 * f {
-        rules.push(format!("caf(f={f})"));
     }
     // The oracle tries every set of rows.
     if n <= 9 {

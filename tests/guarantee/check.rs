@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use byzagg::{DType, Element, Matrix, OutputElement, Prepared, Rule, Shape};
+use byzagg::{DType, Element, Matrix, Options, OutputElement, Prepared, Rule, Run, Shape};
 use half::{bf16, f16};
 
 use super::attack::strike;
@@ -50,6 +50,7 @@ impl Tally {
 /// A prepared rule, whatever its element type.
 pub struct Runner {
     prepared: Prepared,
+    weights: Option<Vec<f64>>,
     n: usize,
     d: usize,
     dtype: DType,
@@ -57,10 +58,16 @@ pub struct Runner {
 
 impl Runner {
     pub fn new(group: &Group) -> byzagg::Result<Self> {
+        Runner::weighted(group, None)
+    }
+
+    pub fn weighted(group: &Group, weights: Option<Vec<f64>>) -> byzagg::Result<Self> {
+        let options = Options::new().weighted(weights.is_some());
         let rule: Rule = group.rule.parse()?;
         let shape = Shape::new(group.n, group.d);
         Ok(Runner {
-            prepared: rule.prepare(group.device, &shape, group.dtype)?,
+            prepared: rule.prepare_with(group.device, &shape, group.dtype, options)?,
+            weights,
             n: group.n,
             d: group.d,
             dtype: group.dtype,
@@ -81,7 +88,11 @@ impl Runner {
         // What a failed run would leave.
         let mut out = vec![T::from_f32(f32::NAN); self.d];
         let x = Matrix::new(&x, self.n, self.d).expect("n·d elements");
-        self.prepared.run(x, &mut out).expect("as prepared");
+        let run = match &self.weights {
+            Some(weights) => Run::new().weights(weights),
+            None => Run::new(),
+        };
+        (self.prepared.run_with(x, &mut out, &run)).expect("as prepared");
         out.into_iter().map(Element::to_f32).collect()
     }
 }
@@ -98,7 +109,11 @@ pub fn rounded(rows: &mut [Vec<f32>], dtype: DType) {
 }
 
 /// The rows of a case. `respond` is the rule's result, for the attacks that adapt to it.
-pub fn rows(case: &Case, respond: &mut dyn FnMut(&[Vec<f32>]) -> Vec<f32>) -> Vec<Vec<f32>> {
+pub fn rows(
+    case: &Case,
+    hostile: &[usize],
+    respond: &mut dyn FnMut(&[Vec<f32>]) -> Vec<f32>,
+) -> Vec<Vec<f32>> {
     let mut rows = case.honest.rows(case.n, case.d, case.seed);
     rounded(&mut rows, case.dtype);
     let mut respond = |rows: &[Vec<f32>]| {
@@ -106,20 +121,15 @@ pub fn rows(case: &Case, respond: &mut dyn FnMut(&[Vec<f32>]) -> Vec<f32>) -> Ve
         rounded(&mut rows, case.dtype);
         respond(&rows)
     };
-    strike(
-        case.attack,
-        &mut rows,
-        &case.hostile(),
-        case.seed,
-        &mut respond,
-    );
+    strike(case.attack, &mut rows, hostile, case.seed, &mut respond);
     rounded(&mut rows, case.dtype);
     rows
 }
 
 /// Runs a case: finite, within the proven distance, and what the oracle says.
 pub fn check(case: &Case, group: &Group, runner: &mut Runner, tally: &mut Tally) {
-    let rows = rows(case, &mut |rows| runner.run(rows));
+    let hostile = case.hostile();
+    let rows = rows(case, &hostile, &mut |rows| runner.run(rows));
     let out = runner.run(&rows);
     tally.cases += 1;
     let fail = |tally: &mut Tally, why: String| {
@@ -130,7 +140,7 @@ pub fn check(case: &Case, group: &Group, runner: &mut Runner, tally: &mut Tally)
     if !out.iter().all(|x| x.is_finite()) {
         return fail(tally, "the result is not finite".into());
     }
-    let known = Known::new(&rows, &case.hostile());
+    let known = Known::new(&rows, &hostile);
     match outside(case, &known, &out) {
         Verdict::Unbounded => tally.unbounded += 1,
         Verdict::Inside(used) => {

@@ -48,6 +48,14 @@ impl Known {
         }
     }
 
+    /// Each row as often as its weight says.
+    pub fn repeated(&self, weights: &[f64]) -> Known {
+        let copies = |(row, &weight): (&Option<Vec<f64>>, &f64)| vec![row.clone(); weight as usize];
+        Known {
+            rows: self.rows.iter().zip(weights).flat_map(copies).collect(),
+        }
+    }
+
     /// The means of the buckets at step 0; one with a hostile row is hostile.
     pub fn bucketed(&self, s: usize, seed: u64) -> Known {
         let bucket = |members: &[usize]| {

@@ -2,13 +2,14 @@
 //! the distance of the honest rows that is proved for the rule, and the reference's, on every backend.
 //!
 //! `attack` makes the hostile rows, `catalogue` the rules, `claims` and `cloud` compute and prove the bounds,
-//! `check` holds a result against them, `teeth` shows that wrong rules are caught.
+//! `check` holds a result against them, `teeth` shows that wrong rules are caught, `weighted` gives workers
+//! different weights.
 //!
-//! A few thousand cases run as part of the tests. More of them, with other seeds, all night:
+//! Some ten thousand cases run as part of the tests. More of them, with other seeds, all night:
 //!
 //! ```sh
 //! BYZAGG_GUARANTEE_CASES=1000000 BYZAGG_GUARANTEE_SEED=7 cargo test --release --features cli,wgpu \
-//!     --test guarantee guarantee -- --nocapture
+//!     --test guarantee guarantee_on -- --nocapture
 //! ```
 //!
 //! runs that many on each backend (name the test `on_the_cpu` or `on_wgpu` for one of them) and prints its
@@ -28,6 +29,7 @@ mod honest;
 mod known;
 mod published;
 mod teeth;
+mod weighted;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

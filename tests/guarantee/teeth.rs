@@ -24,7 +24,7 @@ fn caught(pretended: &str, actual: &str, count: usize) -> (usize, usize) {
     let mut runner = Runner::new(&group(actual)).unwrap();
     let mut by = (0, 0);
     for case in group(pretended).cases(count) {
-        let rows = rows(&case, &mut |rows| runner.run(rows));
+        let rows = rows(&case, &case.hostile(), &mut |rows| runner.run(rows));
         let out = runner.run(&rows);
         let known = Known::new(&rows, &case.hostile());
         by.0 += usize::from(matches!(outside(&case, &known, &out), Verdict::Outside(_)));
@@ -113,7 +113,7 @@ fn coordinate_wise_bounds_are_attained() {
         let mut runner = Runner::new(&group).unwrap();
         let mut most: f64 = 0.0;
         for case in group.cases(60) {
-            let rows = rows(&case, &mut |rows| runner.run(rows));
+            let rows = rows(&case, &case.hostile(), &mut |rows| runner.run(rows));
             let known = Known::new(&rows, &case.hostile());
             if let Verdict::Inside(used) = outside(&case, &known, &runner.run(&rows)) {
                 most = most.max(used);
@@ -141,7 +141,7 @@ fn cases_are_what_they_print() {
             assert_eq!(again, case);
             let mut respond = |_: &[Vec<f32>]| vec![1.0; 5];
             let bits = |case: &Case, respond: &mut dyn FnMut(&[Vec<f32>]) -> Vec<f32>| {
-                let rows = rows(case, respond).concat();
+                let rows = rows(case, &case.hostile(), respond).concat();
                 rows.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
             assert_eq!(
