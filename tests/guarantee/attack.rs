@@ -277,7 +277,7 @@ pub fn strike(
             }
         }
         Attack::Boundary { high, ulps } => {
-            let rank = if high { n - 2 * f } else { f - 1 };
+            let rank = if high { (n - f).saturating_sub(f) } else { f - 1 };
             let moved = |x: f32| match ulps {
                 0 => x,
                 1 => x.next_up(),
