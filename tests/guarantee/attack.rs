@@ -277,7 +277,11 @@ pub fn strike(
             }
         }
         Attack::Boundary { high, ulps } => {
-            let rank = if high { (n - f).saturating_sub(f) } else { f - 1 };
+            let rank = if high {
+                (n - f).saturating_sub(f)
+            } else {
+                f - 1
+            };
             let moved = |x: f32| match ulps {
                 0 => x,
                 1 => x.next_up(),
@@ -309,7 +313,8 @@ pub fn strike(
                 let out: Vec<f64> = respond(rows).iter().map(|&x| f64::from(x)).collect();
                 let error = super::known::distance(&out, &honest.mean);
                 // NaN is as bad as it gets.
-                if !(error <= worst.0) {
+                let error = if error.is_nan() { f64::INFINITY } else { error };
+                if error > worst.0 {
                     worst = (error, factor);
                 }
             }

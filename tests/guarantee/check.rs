@@ -207,7 +207,8 @@ pub fn outside(case: &Case, known: &Known, out: &[f32]) -> Verdict {
                 let computed = 1e-5 * (size + d.sqrt() * 2.0 * (far + radius));
                 let slack = 4.0 * computed + step * size + d.sqrt() * least;
                 let error = distance(&out, centre);
-                if !(error <= radius + slack) {
+                let inside = error <= radius + slack;
+                if !inside {
                     return Verdict::Outside(format!(
                         "{error:e} from the honest rows' middle, proven: {radius:e} (and {slack:e} of rounding)"
                     ));

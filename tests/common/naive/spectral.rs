@@ -141,15 +141,18 @@ pub fn flag(x: &Level, m: usize, lambda: f64, rounds: usize, published: bool) ->
         return x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
     }
     let mut rows = usable.clone();
-    // A row much shorter than the rows' centre counts as zero: its length is within its own accuracy.
-    let zero = 2e-6 * squared_norm(&centre(&x.rows, &x.weights));
+    // Lengths and angles are as accurate as the distances to the centre that they are differences of: a row
+    // that is much shorter than the centre has no certain direction, and one still shorter counts as zero.
+    let middle = centre(&x.rows, &x.weights);
+    let from_origin = squared_norm(&middle);
     let mut margin = f64::INFINITY;
     rows.retain(|&i| {
         let square = squared_norm(&x.rows[i]);
-        if (0.1 * zero..10.0 * zero).contains(&square) {
-            margin = 0.0;
+        let scale = from_origin + squared_distance(&x.rows[i], &middle);
+        if square > x.underflow() {
+            margin = margin.min(3e-4 * square / scale);
         }
-        square > x.underflow().max(zero) && square <= CAP
+        square > x.underflow().max(2e-6 * from_origin) && square <= CAP
     });
     let count = rows.len();
     let length: Vec<f64> = (rows.iter())
