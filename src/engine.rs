@@ -5,7 +5,8 @@ use std::borrow::Cow;
 #[cfg(feature = "wgpu")]
 use crate::backend::wgpu;
 use crate::backend::{Device, cpu};
-use crate::plan::{Arena, Slot, Step};
+use crate::kept::Kept;
+use crate::plan::{Arena, Changes, Slot, Step};
 use crate::{DType, Error, Matrix, Output, Result, Shape};
 
 /// A plan's steps, the small buffers that they work on, and the device's workspace.
@@ -18,6 +19,8 @@ pub(crate) struct Engine {
     pub steps: Vec<Step>,
     pub arena: Arena,
     workspace: Workspace,
+    /// For inner products that last from run to run.
+    kept: Option<Kept>,
     ran: bool,
 }
 
@@ -59,8 +62,11 @@ impl Engine {
                 Workspace::Wgpu(Box::new(workspace))
             }
         };
+        let keeps = |step: &Step| matches!(step, Step::Pairwise(step) if step.keep);
+        let keep = steps.iter().any(keeps);
         Ok(Engine {
             workspace,
+            kept: keep.then(|| Kept::new(shape.n())),
             device: device.clone(),
             shape: shape.clone(),
             input,
@@ -94,17 +100,52 @@ impl Engine {
         }
     }
 
-    /// Runs all steps on a matrix and an output that were [checked](Engine::check).
-    pub fn run(&mut self, x: &Matrix<'_>, output: &mut Output<'_>, number: u64) -> Result<()> {
+    /// Runs all steps on a matrix and an output that were [checked](Engine::check). Where inner products are
+    /// kept, only the rows of the given indices, which are in range, differ from the last run's.
+    pub fn run(
+        &mut self,
+        x: &Matrix<'_>,
+        output: &mut Output<'_>,
+        number: u64,
+        changed: Option<&[usize]>,
+    ) -> Result<()> {
         let (steps, arena) = (&self.steps[..], &mut self.arena);
+        let changes = match &mut self.kept {
+            Some(kept) => kept.begin(changed, weights_of(steps).map(|slot| arena.get(0, slot))),
+            None => Changes::All,
+        };
         match &mut self.workspace {
             #[cfg(feature = "cpu")]
-            Workspace::Cpu(workspace) => workspace.run_all(steps, x, arena, output, number),
+            Workspace::Cpu(workspace) => {
+                workspace.run_all(steps, x, arena, output, number, changes);
+            }
             #[cfg(feature = "wgpu")]
-            Workspace::Wgpu(workspace) => workspace.run(steps, x, arena, output, number)?,
+            Workspace::Wgpu(workspace) => {
+                workspace.run(steps, x, arena, output, number, changes)?;
+            }
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.done();
         }
         self.ran = true;
         Ok(())
+    }
+
+    /// The next run can take nothing from the last one.
+    pub fn forget(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.forget();
+        }
+    }
+
+    /// How often kept inner products were computed about a new centre.
+    pub fn renewals(&self) -> u64 {
+        match &self.workspace {
+            #[cfg(feature = "cpu")]
+            Workspace::Cpu(workspace) => workspace.renewals(),
+            #[cfg(feature = "wgpu")]
+            Workspace::Wgpu(workspace) => workspace.renewals(),
+        }
     }
 
     /// Appends all steps to the caller's encoder.
@@ -171,7 +212,7 @@ impl Engine {
             #[cfg(feature = "wgpu")]
             Workspace::Wgpu(workspace) => workspace.bytes(),
         };
-        workspace + self.arena.bytes()
+        workspace + self.arena.bytes() + self.kept.as_ref().map_or(0, Kept::bytes)
     }
 
     /// Passes over the matrix or part of it.
@@ -211,4 +252,12 @@ impl Engine {
             })
             .sum()
     }
+}
+
+/// The weights of inner products that are kept: those of the run, the same for all problems.
+fn weights_of(steps: &[Step]) -> Option<Slot> {
+    steps.iter().find_map(|step| match step {
+        Step::Pairwise(step) => step.weights,
+        _ => None,
+    })
 }

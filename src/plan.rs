@@ -130,6 +130,17 @@ pub(crate) struct Pairwise {
     /// n weights. A row of weight 0 is not read: its class is bad.
     pub weights: Option<Slot>,
     pub out: Slot,
+    /// Will the output and the centre be needed again, so that a run need only look at [`Changes`]?
+    pub keep: bool,
+}
+
+/// Which rows differ from those of the last run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Changes<'a> {
+    /// Any, or there was no last run.
+    All,
+    /// Those that are marked, of n. A row whose weight became 0, or is no longer 0, is one of them.
+    Rows(&'a [bool]),
 }
 
 /// All elements are finite and so is G_ii as an f32.

@@ -12,6 +12,7 @@ use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 pub struct Options {
     weighted: bool,
     report: bool,
+    keep: bool,
     output: Option<DType>,
 }
 
@@ -32,6 +33,12 @@ impl Options {
         Options { report, ..self }
     }
 
+    /// Will the inner products of the rows be kept between runs, so that [`Run::changed`] saves work? For
+    /// servers that step whenever a vector arrives: see [asynchronous servers](Prepared#asynchronous-servers).
+    pub fn keep_geometry(self, keep: bool) -> Self {
+        Options { keep, ..self }
+    }
+
     /// The output's element type: f32, bf16 or f16.
     pub fn output(self, dtype: DType) -> Self {
         Options {
@@ -46,6 +53,7 @@ impl Options {
 pub struct Run<'a> {
     weights: Option<&'a [f64]>,
     step: u64,
+    changed: Option<&'a [usize]>,
 }
 
 impl<'a> Run<'a> {
@@ -59,6 +67,18 @@ impl<'a> Run<'a> {
     pub fn weights(self, weights: &'a [f64]) -> Self {
         Run {
             weights: Some(weights),
+            ..self
+        }
+    }
+
+    /// Only these rows differ from those of the last run, the others have not moved a bit; needs
+    /// [`Options::keep_geometry`]. Without this call all rows may differ. Any order, repetitions allowed.
+    ///
+    /// This can't be checked: a row that changed and is not named keeps the inner products that it had. The
+    /// first run, and the one after an error, take all rows to be new whatever is named here.
+    pub fn changed(self, rows: &'a [usize]) -> Self {
+        Run {
+            changed: Some(rows),
             ..self
         }
     }
@@ -84,6 +104,7 @@ pub struct Prepared {
     integers: Vec<f64>,
     trace: Trace,
     report: bool,
+    keep: bool,
 }
 
 impl Rule {
@@ -123,15 +144,22 @@ impl Rule {
         input: DType,
         options: Options,
     ) -> Result<Prepared> {
-        let plan = self.plan(shape.n(), options.weighted, options.report)?;
+        let Options {
+            weighted, report, ..
+        } = options;
+        let plan = match options.keep {
+            true => self.plan_to_keep(shape.n(), weighted, report)?,
+            false => self.plan(shape.n(), weighted, report)?,
+        };
         let types = (input, options.output);
         Ok(Prepared {
             rule: self.clone(),
             engine: Engine::new(device, shape, types, plan.steps, plan.arena)?,
             weights: plan.weights,
-            integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
+            integers: vec![0.0; if weighted { shape.n() } else { 0 }],
             trace: plan.trace,
-            report: options.report,
+            report,
+            keep: options.keep,
         })
     }
 }
@@ -161,9 +189,31 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
-        self.take_weights(run.weights)?;
-        self.engine.run(&x, &mut output, run.step)
+        let result = self
+            .check(&x, &output, run)
+            .and_then(|()| self.engine.run(&x, &mut output, run.step, run.changed));
+        if result.is_err() {
+            self.engine.forget();
+        }
+        result
+    }
+
+    /// Takes the weights, unless something is refused.
+    fn check(&mut self, x: &Matrix<'_>, output: &Output<'_>, run: &Run<'_>) -> Result<()> {
+        self.engine.check(x, output)?;
+        let n = self.shape().n();
+        let refuse = |expected: String, got: String| Err(Error::shape("run", expected, got));
+        match run.changed {
+            Some(rows) if !self.keep => refuse(
+                "a rule prepared with Options::keep_geometry".into(),
+                format!("{} changed rows for one without", rows.len()),
+            ),
+            Some(rows) if rows.iter().any(|row| *row >= n) => refuse(
+                format!("indices of changed rows below {n}"),
+                format!("{rows:?}"),
+            ),
+            _ => self.take_weights(run.weights),
+        }
     }
 
     /// Appends a run to the caller's encoder: the matrix and the output are in wgpu buffers, nothing waits,
@@ -184,9 +234,13 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
-        self.take_weights(run.weights)?;
-        self.engine.encode(encoder, &x, &mut output, run.step)
+        let result = self
+            .check(&x, &output, run)
+            .and_then(|()| self.engine.encode(encoder, &x, &mut output, run.step));
+        if result.is_err() {
+            self.engine.forget();
+        }
+        result
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
@@ -231,6 +285,13 @@ impl Prepared {
     /// never on the CPU, where nothing is asynchronous.
     pub fn host_syncs(&self) -> usize {
         self.engine.host_syncs()
+    }
+
+    /// How often the inner products that are kept have been computed afresh, about a new centre, instead of
+    /// updated: the first run, each run that did not say what had changed, and whenever the centre was no
+    /// longer among the rows. Counted for each problem of a batch; 0 without [`Options::keep_geometry`].
+    pub fn renewals(&self) -> u64 {
+        self.engine.renewals()
     }
 
     /// Passes over the matrix or part of it in a run.

@@ -153,6 +153,7 @@ impl Primitive {
                     origin,
                     weights,
                     out,
+                    keep: false,
                 };
                 (Step::Pairwise(step), out)
             }
@@ -262,7 +263,7 @@ impl PreparedPrimitive {
                 }
             }
         }
-        self.engine.run(&x, &mut output, 0)?;
+        self.engine.run(&x, &mut output, 0, None)?;
         self.engine.fetch()
     }
 

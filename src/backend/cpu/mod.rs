@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
 use crate::matrix::{Matrix, Output};
-use crate::plan::{Arena, Step};
+use crate::plan::{Arena, Changes, Step};
 use crate::{Error, Result, Shape};
 
 mod columns;
@@ -26,6 +26,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod update;
 mod weighted;
 
 use columns::ColumnsPlan;
@@ -35,6 +36,7 @@ use scratch::{Scratch, Sizes};
 use segments::Sink;
 use simd::{Isa, Kernel, Simd};
 use tile::Line;
+use update::Kept;
 
 /// The processor: a pool of threads, and the instructions to use.
 ///
@@ -126,6 +128,8 @@ impl Cpu {
 pub(crate) struct Workspace {
     cpu: Cpu,
     plans: Vec<Plan>,
+    /// For the step whose inner products are kept, if there is one.
+    kept: Option<Kept>,
     /// The partial results of a wave of segments.
     partials: Vec<f64>,
     /// One for each thread.
@@ -158,8 +162,12 @@ impl Workspace {
         };
         let plans: Vec<Plan> = steps.iter().map(plan).collect();
         let partials = plans.iter().map(Plan::partials).max().unwrap_or(0);
+        let keep = steps
+            .iter()
+            .any(|step| matches!(step, Step::Pairwise(step) if step.keep));
         let mut workspace = Workspace {
             cpu: cpu.clone(),
+            kept: keep.then(|| Kept::new(shape)),
             partials: vec![0.0; partials],
             scratch: (0..cpu.threads())
                 .map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa)))
@@ -176,13 +184,19 @@ impl Workspace {
             });
         workspace.bytes = scratch.sum::<usize>()
             + size_of_val(&workspace.partials[..])
-            + workspace.plans.iter().map(Plan::bytes).sum::<usize>();
+            + workspace.plans.iter().map(Plan::bytes).sum::<usize>()
+            + workspace.kept.as_ref().map_or(0, Kept::bytes);
         workspace
     }
 
     /// Memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How often inner products that are kept were computed about a new centre, over all problems.
+    pub(crate) fn renewals(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Kept::renewals)
     }
 
     /// Runs all steps. The matrix and the output are in the host's memory, and have been checked.
@@ -193,12 +207,13 @@ impl Workspace {
         arena: &mut Arena,
         output: &mut Output<'_>,
         number: u64,
+        changes: Changes<'_>,
     ) {
         for (at, step) in steps.iter().enumerate() {
             if let Step::Geometry(op) = step {
                 self.each_problem(arena, |region| op.run(region, number));
             } else {
-                self.run(at, x, arena, Some(output));
+                self.run(at, x, arena, Some(output), changes);
             }
         }
     }
@@ -212,6 +227,7 @@ impl Workspace {
         x: &Matrix<'_>,
         arena: &mut Arena,
         out: Option<&mut Output<'_>>,
+        changes: Changes<'_>,
     ) {
         let data = x.host().expect("the engine refuses other matrices");
         let context = Context {
@@ -221,7 +237,10 @@ impl Workspace {
         };
         let (partials, data) = (&mut self.partials[..], &data);
         match &self.plans[step] {
-            Plan::Pairwise(plan) => plan.run(&context, partials, data, arena),
+            Plan::Pairwise(plan) => match self.kept.as_mut().filter(|_| plan.step.keep) {
+                Some(kept) => kept.run(plan, &context, partials, data, arena, changes),
+                None => plan.run(&context, partials, data, arena, None, |_| true),
+            },
             Plan::Columns(plan) => plan.run(&context, partials, data, arena, out),
             Plan::Combine(plan) => plan.run(&context, data, arena, out),
             Plan::Geometry => {}

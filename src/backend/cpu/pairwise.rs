@@ -1,14 +1,14 @@
 //! The primitive `pairwise`: inner products of the rows, centred on their coordinate-wise median.
 
-use super::Context;
 use super::order::{Finish, On, Order};
 use super::policy::{self, GROUP};
 use super::products::Products;
 use super::scratch::{Scratch, Sizes, Weights};
-use super::segments::{Segment, Segments, Sink};
+use super::segments::{Cursor, Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
 use super::tile::{Line, LoadTile, RowIsFinite, Span, vectors};
 use super::weighted::{self, Weighted};
+use super::{Context, WriteResult};
 use crate::Shape;
 use crate::matrix::Data;
 use crate::network::Network;
@@ -17,11 +17,11 @@ use crate::plan::{Arena, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Pairwise, Statistic
 /// A `pairwise` step, ready to run.
 #[derive(Debug)]
 pub(super) struct PairwisePlan {
-    step: Pairwise,
-    n: usize,
+    pub step: Pairwise,
+    pub n: usize,
     /// Rows with the origin.
-    rows: usize,
-    tile: usize,
+    pub rows: usize,
+    pub tile: usize,
     order: Order,
     /// Sorts, for the weighted median.
     network: Option<Network>,
@@ -61,29 +61,42 @@ impl PairwisePlan {
         self.order.bytes() + network + self.segments.bytes()
     }
 
+    /// Computes all products, of those problems that `wanted` says, and writes the centre to `keep`, if
+    /// there is one: a number for each column.
     pub fn run(
         &self,
         context: &Context<'_>,
         partials: &mut [f64],
         data: &Data<'_>,
         arena: &mut Arena,
+        keep: Option<&mut [f32]>,
+        wanted: impl Fn(usize) -> bool + Sync,
     ) {
+        let mut centre = keep.map(|centre| [centre]);
+        let mut rest = match &mut centre {
+            Some(centre) => Sink::F32(Cursor::new(centre)),
+            None => Sink::None,
+        };
         for wave in &self.segments.waves {
+            let sink;
+            (sink, rest) = rest.split_at(self.segments.columns(wave));
             let shared = &*arena;
             self.segments.run(
                 context,
                 wave,
                 partials,
-                Sink::None,
-                &|segment, partial, _, scratch| {
-                    let weights = self
-                        .step
-                        .weights
-                        .map(|slot| shared.get(segment.problem, slot));
-                    self.segment(context.isa, data, weights, segment, partial, scratch);
+                sink,
+                &|segment, partial, sink, scratch| {
+                    if wanted(segment.problem) {
+                        let weights = self.weights(shared, segment.problem);
+                        self.segment(context.isa, data, weights, segment, partial, sink, scratch);
+                    }
                 },
             );
             for (problem, segments) in self.segments.problems(wave) {
+                if !wanted(problem) {
+                    continue;
+                }
                 let out = &mut arena.problem_mut(problem)[self.step.out.range()];
                 let size = self.segments.partial;
                 finish(
@@ -95,6 +108,11 @@ impl PairwisePlan {
         }
     }
 
+    pub fn weights<'a>(&self, arena: &'a Arena, problem: usize) -> Option<&'a [f64]> {
+        self.step.weights.map(|slot| arena.get(problem, slot))
+    }
+
+    #[allow(clippy::too_many_arguments)]
     fn segment(
         &self,
         isa: Isa,
@@ -102,6 +120,7 @@ impl PairwisePlan {
         weights: Option<&[f64]>,
         segment: &Segment,
         partial: &mut [f64],
+        mut sink: Sink<'_, '_>,
         scratch: &mut Scratch,
     ) {
         let (sums, classes) = partial.split_at_mut(self.rows * self.rows);
@@ -155,6 +174,11 @@ impl PairwisePlan {
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
+            isa.run(WriteResult {
+                sink: &mut sink,
+                result,
+                width: span.width(),
+            });
             isa.run(Centre {
                 tile,
                 n: self.n,
@@ -166,17 +190,25 @@ impl PairwisePlan {
                 rows: self.rows,
                 sums,
             });
-            self.classify(isa, data, &span, sums, classes);
+            for (row, class) in classes.iter_mut().enumerate().take(self.n) {
+                self.classify(isa, data, &span, sums, row, class);
+            }
         }
     }
 
     /// Finds out why a row's products are not finite: an element that is not, or a long row.
-    fn classify(&self, isa: Isa, data: &Data<'_>, span: &Span, sums: &[f64], classes: &mut [f64]) {
-        for (row, class) in classes.iter_mut().enumerate().take(self.n) {
-            let suspect = !sums[row * self.rows + row].is_finite() && *class != CLASS_BAD;
-            if suspect && !isa.run(RowIsFinite { data, span, row }) {
-                *class = CLASS_BAD;
-            }
+    pub fn classify(
+        &self,
+        isa: Isa,
+        data: &Data<'_>,
+        span: &Span,
+        sums: &[f64],
+        row: usize,
+        class: &mut f64,
+    ) {
+        let suspect = !sums[row * self.rows + row].is_finite() && *class != CLASS_BAD;
+        if suspect && !isa.run(RowIsFinite { data, span, row }) {
+            *class = CLASS_BAD;
         }
     }
 }
@@ -203,11 +235,11 @@ fn weighted_median<'a>(
 
 /// Subtracts the centre from each row; a centre that is not finite counts as 0. The row behind the
 /// n rows, if there is one, is the origin.
-struct Centre<'a> {
-    tile: &'a mut [Line],
-    n: usize,
-    rows: usize,
-    centre: &'a [Line],
+pub(super) struct Centre<'a> {
+    pub tile: &'a mut [Line],
+    pub n: usize,
+    pub rows: usize,
+    pub centre: &'a [Line],
 }
 
 impl Kernel for Centre<'_> {

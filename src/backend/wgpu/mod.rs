@@ -18,6 +18,7 @@ mod sink;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod update;
 mod workspace;
 
 pub use device::Wgpu;

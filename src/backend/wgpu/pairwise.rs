@@ -15,12 +15,12 @@ use crate::{DType, Result};
 /// How the sums of a problem lie in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
-    points: usize,
+    pub points: usize,
     /// Rows of a block.
-    tile: usize,
-    blocks: usize,
+    pub tile: usize,
+    pub blocks: usize,
     /// Invocations that share the columns.
-    slices: usize,
+    pub slices: usize,
     /// Columns at a time.
     pub chunk: usize,
     /// Pairs of different blocks at a time.
@@ -28,6 +28,12 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
+    /// For the matrices of a job.
+    pub fn of(job: &Job<'_, '_, '_, '_>, step: &Pairwise) -> Self {
+        let widest = job.shape.columns().iter().copied().max().unwrap_or(1);
+        Tiles::new(job.device, job.shape.n(), step.origin, widest)
+    }
+
     /// For blocks of at most `widest` columns.
     pub fn new(device: &Wgpu, n: usize, origin: bool, widest: usize) -> Self {
         let most = device.most_words();
@@ -66,7 +72,7 @@ impl Tiles {
         self.blocks * self.square() * self.slices
     }
 
-    fn marks(&self) -> usize {
+    pub fn marks(&self) -> usize {
         // A single block has no others.
         self.rectangles() + self.batch.min(self.pairs()) * self.square() * self.slices
     }
@@ -84,6 +90,54 @@ struct Pairs {
     count: usize,
 }
 
+/// Some columns of bound rows, and where their centres are.
+pub(super) struct Piece<'a> {
+    pub bound: &'a Bound,
+    pub extent: Extent,
+    pub centre: Part,
+}
+
+/// Runs some work on all columns of a problem, chunk by chunk. With `keep` their centres are where they
+/// last from run to run, else they are gone after the chunk.
+pub(super) fn each_chunk(
+    job: &mut Job<'_, '_, '_, '_>,
+    p: usize,
+    width: usize,
+    keep: bool,
+    mut work: impl FnMut(&mut Job<'_, '_, '_, '_>, &Piece<'_>) -> Result<()>,
+) -> Result<()> {
+    let buffers = job.buffers;
+    let centres = buffers.centres.as_ref().filter(|_| keep);
+    for block in job.shape.problem(p) {
+        for panel in job.panels(block) {
+            let bound = job.bind(block, panel.clone())?;
+            let parts = match centres {
+                Some(centres) => centres.parts(block, panel.clone()),
+                None => vec![panel.clone()],
+            };
+            for chunk in parts.into_iter().flat_map(|part| chunks(part, width)) {
+                let (centre, out) = match centres {
+                    Some(centres) => centres.place(block, chunk.start),
+                    None => (&buffers.centre, 0),
+                };
+                let extent = Extent {
+                    first: (chunk.start - panel.start) as u32,
+                    columns: chunk.len() as u32,
+                    out,
+                    padding: 0,
+                };
+                let piece = Piece {
+                    bound: &bound,
+                    extent,
+                    centre: Part::whole(centre),
+                };
+                work(job, &piece)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Records the step for problem p, whose region begins at word `at` of the arena.
 pub(super) fn record(
     job: &mut Job<'_, '_, '_, '_>,
@@ -91,9 +145,9 @@ pub(super) fn record(
     p: usize,
     at: u32,
     total: Option<i32>,
+    keep: bool,
 ) -> Result<()> {
-    let widest = job.shape.columns().iter().copied().max().unwrap_or(1);
-    let tiles = Tiles::new(job.device, job.shape.n(), step.origin, widest);
+    let tiles = Tiles::of(job, step);
     let mut all = vec![vec![Pairs {
         diagonal: true,
         first: 0,
@@ -114,29 +168,29 @@ pub(super) fn record(
     }
     for pairs in all {
         let mut fresh = true;
-        for block in job.shape.problem(p) {
-            for panel in job.panels(block) {
-                let bound = job.bind(block, panel.clone())?;
-                for chunk in chunks(panel.clone(), tiles.chunk) {
-                    let extent = Extent {
-                        first: (chunk.start - panel.start) as u32,
-                        columns: chunk.len() as u32,
-                        out: 0,
-                        padding: 0,
-                    };
-                    centre(job, step, &bound, extent, at, total)?;
-                    for pairs in &pairs {
-                        products(job, &tiles, &bound, extent, *pairs, fresh)?;
-                    }
-                    fresh = false;
-                }
+        each_chunk(job, p, tiles.chunk, keep, |job, piece| {
+            centre(job, step, piece, at, total)?;
+            for pairs in &pairs {
+                products(job, &tiles, piece, *pairs, fresh)?;
             }
-        }
+            fresh = false;
+            Ok(())
+        })?;
         for pairs in pairs {
             reduce(job, step, &tiles, pairs, at)?;
         }
     }
-    let params = reduce_params(job, step, &tiles, at);
+    finish(job, step, &tiles, at)
+}
+
+/// Clears the rows and columns of rows that are not finite.
+pub(super) fn finish(
+    job: &mut Job<'_, '_, '_, '_>,
+    step: &Pairwise,
+    tiles: &Tiles,
+    at: u32,
+) -> Result<()> {
+    let params = reduce_params(job, step, tiles, at);
     let entries = tiles.points * tiles.points;
     reduce_dispatch(job, "finish", params, entries.div_ceil(64))
 }
@@ -145,42 +199,36 @@ pub(super) fn record(
 fn centre(
     job: &mut Job<'_, '_, '_, '_>,
     step: &Pairwise,
-    bound: &Bound,
-    extent: Extent,
+    piece: &Piece<'_>,
     at: u32,
     total: Option<i32>,
 ) -> Result<()> {
-    let out = Part::whole(&job.buffers.centre);
+    let out = piece.centre.clone();
     let kernel = ColumnsKernel {
-        layout: bound.layout(&out.buffer),
+        layout: piece.bound.layout(&out.buffer),
         statistic: Statistic::Median(Ties::Midpoint),
         weighted: step.weights.is_some(),
         output: DType::F32,
     };
     let weights = step.weights.map_or(0, |slot| at + slot.offset as u32);
-    let params = kernel.params(extent, weights, total.unwrap_or(0));
-    run_columns(job, bound, kernel, params, extent, out)
+    let params = kernel.params(piece.extent, weights, total.unwrap_or(0));
+    run_columns(job, piece.bound, kernel, params, piece.extent, out)
 }
 
 fn products(
     job: &mut Job<'_, '_, '_, '_>,
     tiles: &Tiles,
-    bound: &Bound,
-    extent: Extent,
+    piece: &Piece<'_>,
     pairs: Pairs,
     fresh: bool,
 ) -> Result<()> {
-    let partials = Part::whole(&job.buffers.partials);
     let kernel = Kernel::Pairwise {
-        layout: bound.layout(&partials.buffer),
+        layout: piece.bound.layout(&job.buffers.partials),
         tile: tiles.tile,
         points: tiles.points,
         diagonal: pairs.diagonal,
     };
-    let params = job.recording.constants(&[PairwiseParams {
-        first: extent.first,
-        columns: extent.columns,
-        slices: tiles.slices as u32,
+    let params = PairwiseParams {
         pairs: pairs.count as u32,
         first_pair: pairs.first as u32,
         sums: if pairs.diagonal {
@@ -188,17 +236,39 @@ fn products(
         } else {
             tiles.rectangles() as u32
         },
+        ..params(tiles, piece, fresh)
+    };
+    dispatch(job, kernel, params, piece, fresh)
+}
+
+/// What all kernels of inner products need to know.
+pub(super) fn params(tiles: &Tiles, piece: &Piece<'_>, fresh: bool) -> PairwiseParams {
+    let columns = piece.extent.columns;
+    PairwiseParams {
+        first: piece.extent.first,
+        columns,
+        slices: tiles.slices as u32,
         marks: tiles.marks() as u32,
         accumulate: u32::from(!fresh),
-        steps: steps(tiles.slices, extent.columns),
-        padding_a: 0,
-        padding_b: 0,
-        padding_c: 0,
-    }]);
-    let own = [Part::whole(&job.buffers.centre), partials];
-    let resources = bound.resources(&mut job.recording, params, own);
-    let groups = slice_groups(tiles.slices, extent.columns, fresh);
-    let groups = grid(job.device, groups * pairs.count);
+        steps: steps(tiles.slices, columns),
+        centre: piece.extent.out / 4,
+        ..PairwiseParams::default()
+    }
+}
+
+/// Runs a kernel of inner products.
+pub(super) fn dispatch(
+    job: &mut Job<'_, '_, '_, '_>,
+    kernel: Kernel,
+    params: PairwiseParams,
+    piece: &Piece<'_>,
+    fresh: bool,
+) -> Result<()> {
+    let groups = slice_groups(params.slices as usize, params.columns, fresh);
+    let groups = grid(job.device, groups * params.pairs as usize);
+    let params = job.recording.constants(&[params]);
+    let own = [piece.centre.clone(), Part::whole(&job.buffers.partials)];
+    let resources = piece.bound.resources(&mut job.recording, params, own);
     job.recording
         .dispatch_named(format!("{kernel:?}"), || kernel.shader(), resources, groups)
 }
@@ -218,7 +288,7 @@ pub(super) fn slice_groups(slices: usize, columns: u32, fresh: bool) -> usize {
     }
 }
 
-fn reduce_params(
+pub(super) fn reduce_params(
     job: &Job<'_, '_, '_, '_>,
     step: &Pairwise,
     tiles: &Tiles,

@@ -8,9 +8,10 @@ use super::feed::Feed;
 use super::known::{Known, Where};
 use super::record::{Part, Recording};
 use super::sink::Sink;
+use super::update::{Centres, Kept};
 use super::{Wgpu, limits, pairwise, plan, policy, steps as primitives};
 use crate::matrix::{Matrix, Output};
-use crate::plan::{Arena, Slot, Statistic, Step, Ties};
+use crate::plan::{Arena, Changes, Slot, Statistic, Step, Ties};
 use crate::{DType, Error, Result, Shape};
 
 /// The steps of a plan with all that they need on a device.
@@ -20,6 +21,8 @@ pub(crate) struct Workspace {
     shape: Shape,
     known: Known,
     buffers: Buffers,
+    /// For inner products that last from run to run.
+    kept: Option<Kept>,
     feed: Feed,
     sink: Sink,
     /// Words of a problem's region on the device.
@@ -39,6 +42,8 @@ pub(super) struct Buffers {
     /// A chunk of mixed rows, f32, for a statistic and for distances.
     pub mixed: [wgpu::Buffer; 2],
     pub partials: wgpu::Buffer,
+    /// All columns' centres, where they are kept.
+    pub centres: Option<Centres>,
 }
 
 /// What the primitives run with.
@@ -82,7 +87,7 @@ impl Job<'_, '_, '_, '_> {
             .limits()
             .max_storage_buffer_binding_size
             .saturating_sub(1024);
-        ((binding / 4) as usize).min(self.sink.capacity())
+        whole_quads(((binding / 4) as usize).min(self.sink.capacity()))
     }
 }
 
@@ -157,6 +162,8 @@ impl Workspace {
         }
         let storage = wgpu::BufferUsages::STORAGE;
         let copies = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let keeps = |step: &Step| matches!(step, Step::Pairwise(step) if step.keep);
+        let keep = steps.iter().any(keeps);
         device.probe("prepare")?;
         let buffers = device.checked("prepare", |device| {
             let buffer = |label, words: usize, usage| {
@@ -175,6 +182,11 @@ impl Workspace {
                     .mixed
                     .map(|words| buffer("byzagg mixed rows", words, storage)),
                 partials: buffer("byzagg partial sums", words.partials, storage),
+                centres: keep.then(|| {
+                    Centres::new(shape, most, |words| {
+                        buffer("byzagg centres", words, storage)
+                    })
+                }),
             }
         })?;
         Ok(Workspace {
@@ -182,6 +194,7 @@ impl Workspace {
             shape: shape.clone(),
             known: Known::new(steps),
             buffers,
+            kept: keep.then(|| Kept::new(shape)),
             feed: Feed::new(shape, input),
             sink: Sink::new(device, shape, result),
             stride,
@@ -197,20 +210,26 @@ impl Workspace {
             centre,
             mixed: [a, b],
             partials,
+            centres,
         } = &self.buffers;
         let own: u64 = [arena, centre, a, b, partials]
             .iter()
             .map(|buffer| buffer.size())
             .sum();
-        own as usize + self.feed.bytes() + self.sink.bytes()
+        let centres = centres.as_ref().map_or(0, Centres::bytes);
+        own as usize + centres + self.feed.bytes() + self.sink.bytes()
     }
 
-    /// Operations that a run waits for the device for, because the host does them.
+    /// Operations that a run waits for the device for, because the host does them, and one for the decision
+    /// whether kept inner products need a new centre.
     pub fn host_syncs(&self) -> usize {
-        self.known
-            .places()
-            .filter(|place| *place == Where::Host)
-            .count()
+        let places = self.known.places().filter(|place| *place == Where::Host);
+        places.count() + usize::from(self.kept.is_some())
+    }
+
+    /// How often inner products that are kept were computed about a new centre, over all problems.
+    pub fn renewals(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Kept::renewals)
     }
 
     /// Runs all steps. What the host knows, it writes to the device; what it must compute in the middle,
@@ -222,9 +241,10 @@ impl Workspace {
         arena: &mut Arena,
         output: &mut Output<'_>,
         number: u64,
+        changes: Changes<'_>,
     ) -> Result<()> {
         let device = self.device.clone();
-        let mut job = self.record(&device, steps, x, arena, output, number)?;
+        let mut job = self.record(&device, steps, x, arena, output, number, changes)?;
         job.submit()?;
         job.drain()
     }
@@ -262,11 +282,12 @@ impl Workspace {
             ));
         }
         let device = self.device.clone();
-        let job = self.record(&device, steps, x, arena, output, number)?;
+        let job = self.record(&device, steps, x, arena, output, number, Changes::All)?;
         device.checked(OP, |_| job.recording.encode(encoder))?
     }
 
     /// Records all steps; what has to be submitted in between has been.
+    #[allow(clippy::too_many_arguments)]
     fn record<'d, 'w, 'x, 'o>(
         &'w mut self,
         device: &'d Wgpu,
@@ -275,6 +296,7 @@ impl Workspace {
         arena: &mut Arena,
         output: &'w mut Output<'o>,
         number: u64,
+        changes: Changes<'_>,
     ) -> Result<Job<'d, 'w, 'x, 'o>> {
         device.probe("run")?;
         let mut job = Job {
@@ -311,22 +333,27 @@ impl Workspace {
                 Step::Geometry(op) => {
                     if place == Where::Host {
                         job.submit()?;
-                        download(device, &job.buffers.arena, known, arena, stride)?;
+                        let region = Region { known, stride };
+                        download(device, &job.buffers.arena, region, arena)?;
                     }
                     arena
                         .problems_mut()
                         .for_each(|region| op.run(region, number));
                     upload(&mut job, known, arena, stride, [op.out()]);
                 }
+                Step::Pairwise(step) if step.keep => {
+                    if let Some(kept) = &mut self.kept {
+                        let region = Region { known, stride };
+                        kept.record(&mut job, step, arena, region, changes)?;
+                    }
+                }
                 primitive => {
                     for p in 0..arena.problems() {
                         let at = (p * stride) as u32;
-                        let total = |slot: Option<Slot>| {
-                            slot.map(|slot| arena.get(p, slot).iter().sum::<f64>() as i32)
-                        };
+                        let total = |slot| total(arena, p, slot);
                         match primitive {
                             Step::Pairwise(step) => {
-                                pairwise::record(&mut job, step, p, at, total(step.weights))?
+                                pairwise::record(&mut job, step, p, at, total(step.weights), false)?
                             }
                             Step::Columns(step) => {
                                 if let Some(coefficients) = *mean {
@@ -359,13 +386,11 @@ impl Workspace {
 
     /// Everything that the device has computed, into the host's arena. Waits for the device.
     pub fn download(&self, arena: &mut Arena) -> Result<()> {
-        download(
-            &self.device,
-            &self.buffers.arena,
-            &self.known,
-            arena,
-            self.stride,
-        )
+        let region = Region {
+            known: &self.known,
+            stride: self.stride,
+        };
+        download(&self.device, &self.buffers.arena, region, arena)
     }
 }
 
@@ -390,13 +415,24 @@ fn upload(
     }
 }
 
+/// The sum of a problem's weights, if it has any.
+pub(super) fn total(arena: &Arena, p: usize, slot: Option<Slot>) -> Option<i32> {
+    slot.map(|slot| arena.get(p, slot).iter().sum::<f64>() as i32)
+}
+
+/// How a problem's region of the arena lies on the device.
+#[derive(Clone, Copy)]
+pub(super) struct Region<'a> {
+    pub known: &'a Known,
+    pub stride: usize,
+}
+
 /// Reads the device's arena into the host's, but for what the host has computed itself.
-fn download(
+pub(super) fn download(
     device: &Wgpu,
     from: &wgpu::Buffer,
-    known: &Known,
+    Region { known, stride }: Region<'_>,
     arena: &mut Arena,
-    stride: usize,
 ) -> Result<()> {
     let bytes = device.read(from, 0..from.size())?;
     let words: &[u32] = bytemuck::cast_slice(&bytes);
@@ -458,6 +494,14 @@ impl Words {
             }
         }
         words
+    }
+}
+
+/// At most so many columns, a multiple of 64 if there are so many.
+pub(super) fn whole_quads(columns: usize) -> usize {
+    match columns {
+        0..64 => columns.max(1),
+        _ => columns / 64 * 64,
     }
 }
 

@@ -6,7 +6,7 @@ mod segments;
 mod simd;
 
 use super::{Cpu, Workspace};
-use crate::plan::{Arena, Slot, Step};
+use crate::plan::{Arena, Changes, Slot, Step};
 use crate::{Matrix, Output, Shape};
 
 pub(super) const ROWS: [usize; 12] = [1, 2, 3, 5, 8, 25, 31, 32, 33, 64, 100, 257];
@@ -83,7 +83,7 @@ pub(super) fn run(
     let mut out = vec![f32::MIN_POSITIVE; shape.d()];
     for step in 0..steps.len() {
         let mut output = Output::from(&mut out);
-        workspace.run(step, x, &mut memory, Some(&mut output));
+        workspace.run(step, x, &mut memory, Some(&mut output), Changes::All);
     }
     (memory, out)
 }

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use super::{COLUMNS, Cpu, ROWS, Random, cpus, naive, run, slot};
 use crate::plan::{
-    CLASS_BAD, CLASS_FAR, CLASS_FINITE, Columns, Combine, Distances, Pairwise, Step,
+    CLASS_BAD, CLASS_FAR, CLASS_FINITE, Changes, Columns, Combine, Distances, Pairwise, Step,
 };
 use crate::{Block, Matrix, Shape, Statistic, Ties, Trim};
 
@@ -327,6 +327,7 @@ fn pairwise_products() {
                         origin,
                         weights,
                         out,
+                        keep: false,
                     })];
                     let matrix = Matrix::new(&x, n, d).unwrap();
                     let (arena, _) = run(&cpu, &matrix, &Shape::new(n, d), &step, &start);
@@ -425,6 +426,7 @@ fn everything(n: usize) -> (Vec<Step>, Vec<f64>) {
             origin: true,
             weights: None,
             out: slot(first, size),
+            keep: false,
         }),
         Step::Columns(Columns {
             distances: distances(first + size, None),
@@ -614,7 +616,13 @@ fn output_types() {
         let mut workspace = super::Workspace::new(&cpu, &shape, &step);
         let mut arena = crate::plan::Arena::new(1, 1);
         let mut brains = vec![bf16::ZERO; d];
-        workspace.run(0, &matrix, &mut arena, Some(&mut (&mut brains).into()));
+        workspace.run(
+            0,
+            &matrix,
+            &mut arena,
+            Some(&mut (&mut brains).into()),
+            Changes::All,
+        );
         assert!(
             brains
                 .iter()
@@ -622,7 +630,13 @@ fn output_types() {
                 .all(|(&a, &b)| a == bf16::from_f32(b))
         );
         let mut halves = vec![f16::ZERO; d];
-        workspace.run(0, &matrix, &mut arena, Some(&mut (&mut halves).into()));
+        workspace.run(
+            0,
+            &matrix,
+            &mut arena,
+            Some(&mut (&mut halves).into()),
+            Changes::All,
+        );
         assert!(
             halves
                 .iter()

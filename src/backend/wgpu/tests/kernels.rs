@@ -72,6 +72,14 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     diagonal,
                 };
                 writes_msl_and_hlsl(&kernel.shader());
+                if diagonal {
+                    let kernel = Kernel::Update {
+                        layout,
+                        tile,
+                        points,
+                    };
+                    writes_msl_and_hlsl(&kernel.shader());
+                }
             }
         }
     }
@@ -79,7 +87,7 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
 
 #[test]
 fn shaders_that_add_up_are_valid() {
-    for entry in ["squares", "inner", "finish"] {
+    for entry in ["squares", "inner", "update", "finish"] {
         writes_msl_and_hlsl(&Kernel::Reduce(entry).shader());
     }
 }
@@ -108,7 +116,7 @@ fn parameters_agree() {
         fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, padding);
     agrees(Kernel::Distances(layout), size, &fields);
     let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, accumulate,
-            steps, padding_a, padding_b, padding_c);
+            steps, centre, padding_a, padding_b, rows);
     let pairwise = Kernel::Pairwise {
         layout,
         tile: 9,
@@ -116,8 +124,14 @@ fn parameters_agree() {
         diagonal: true,
     };
     agrees(pairwise, size, &fields);
+    let update = Kernel::Update {
+        layout,
+        tile: 9,
+        points: 25,
+    };
+    agrees(update, size, &fields);
     let (size, fields) = fields!(ReduceParams: slices, count, sums, marks, out, classes, weights,
-        points, rows, blocks, tile, first_pair, diagonal, padding_a, padding_b, padding_c);
+        points, rows, blocks, tile, first_pair, diagonal, padding_a, padding_b, padding_c, changed);
     agrees(Kernel::Reduce("inner"), size, &fields);
 }
 
