@@ -1,6 +1,7 @@
 //! What changed between the runs of a plan whose inner products are kept.
 
 use crate::plan::Changes;
+use crate::{Error, Result};
 
 /// Which rows the last run read, and which of them the next one may take as they were.
 #[derive(Debug)]
@@ -55,6 +56,22 @@ impl Kept {
     /// The next run can take nothing as it was.
     pub fn forget(&mut self) {
         self.valid = false;
+    }
+}
+
+/// Refuses changed rows that there are not, or that say nothing because all rows are read each time.
+pub(crate) fn check_changed(changed: Option<&[usize]>, keeps: bool, n: usize) -> Result<()> {
+    let refuse = |expected: String, got: String| Err(Error::shape("run", expected, got));
+    match changed {
+        Some(rows) if !keeps => refuse(
+            "no changed rows, as prepared without keeping the geometry".into(),
+            format!("{} of them", rows.len()),
+        ),
+        Some(rows) => match rows.iter().find(|row| **row >= n) {
+            Some(row) => refuse(format!("changed rows below {n}"), format!("row {row}")),
+            None => Ok(()),
+        },
+        None => Ok(()),
     }
 }
 

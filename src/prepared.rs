@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::geometry::weights;
+use crate::kept::check_changed;
 use crate::plan::Slot;
 use crate::report::{self, Report};
 use crate::rule::{Rule, Trace};
@@ -96,6 +97,59 @@ impl<'a> Run<'a> {
 /// makes small buffers for its parameters, the first one buffers for panels of a matrix or a result that is
 /// in the host's memory, and reading back takes one of the result's size. After an error the output is as
 /// it was, unless a GPU failed in the middle of a run.
+///
+/// # Asynchronous servers
+/// A server that steps whenever a worker's vector arrives has one new row, n − 1 old ones. With
+/// [`Options::keep_geometry`] and [`Run::changed`] the rule's inner products are kept, and only those of the
+/// changed rows are computed: n·d multiply-adds a changed row instead of n²·d / 2 and a median per
+/// coordinate. All rows are still read once, since their products with the new one are new.
+///
+/// ```
+/// use byzagg::{DType, Device, Matrix, Options, Rule, Run, Shape};
+///
+/// let (n, d) = (7, 3);
+/// let rule: Rule = "ctma(rfa,lambda=0.3)".parse()?;
+/// let options = Options::new().weighted(true).keep_geometry(true);
+/// let mut server = rule.prepare_with(&Device::cpu(), &Shape::new(n, d), DType::F32, options)?;
+/// let (mut rows, mut weights) = (vec![0.0f32; n * d], vec![0.0; n]);
+/// let (mut model, mut step) = (vec![5.0f32; d], vec![0.0f32; d]);
+/// for arrival in 0..200 {
+///     // Whoever is ready sends a gradient, here of ‖model‖²/2; worker 3 sends nonsense.
+///     let worker = arrival * arrival % n;
+///     let row = &mut rows[worker * d..][..d];
+///     row.copy_from_slice(&model);
+///     if worker == 3 {
+///         row.fill(f32::NAN);
+///     }
+///     weights[worker] += 1.0;
+///     let arrived = [worker];
+///     let run = Run::new().weights(&weights).changed(&arrived);
+///     server.run_with(Matrix::new(&rows, n, d)?, &mut step, &run)?;
+///     model.iter_mut().zip(&step).for_each(|(x, g)| *x -= 0.05 * g);
+/// }
+/// assert!(model.iter().all(|x| x.abs() < 0.1));
+/// assert!(server.renewals() < 200);
+/// # Ok::<(), byzagg::Error>(())
+/// ```
+///
+/// **Accuracy.** An entry is computed from its two rows each time that one of them changes, never from its
+/// old value, so rounding errors do not add up: on the CPU what is kept has the bits of a computation of all
+/// entries about the same centre. That centre, the coordinate-wise median when it was last computed, is all
+/// that ages. After each update the n×n numbers decide whether it still lies among the rows: it is renewed,
+/// and everything with it, within the same run, when the central row (the one whose ball with more than
+/// half of the weight is least) is further from it than twice that ball's radius. No minority of rows can
+/// prevent that. The results are those of a fresh computation within the accuracy of the crate, but for
+/// this: where a fresh one knows the distance of two rows closer to the median than that radius to a
+/// millionth of their own distance to it, this knows it to a millionth of the radius (squared, all).
+///
+/// **Cost.** The centre takes 4·d bytes, 8 more for each of n²: see
+/// [`workspace_bytes`](Prepared::workspace_bytes). Runs in which more than half of the rows changed are fresh.
+/// [`renewals`](Prepared::renewals) says how often that was: seldom with rows that move less than their
+/// spread between two arrivals. Rows that are chosen to force it cost as much as if nothing were kept, and
+/// the update. On a GPU each run waits for the device once, for the decision
+/// ([`host_syncs`](Prepared::host_syncs)), and can't be encoded in the caller's commands.
+/// Rules read the matrix by columns, or combine rows, as always: `nnm(cwtm)` keeps its neighbours' distances
+/// and computes its trimmed mean anew, `median` has nothing to keep.
 #[derive(Debug)]
 pub struct Prepared {
     rule: Rule,
@@ -201,19 +255,8 @@ impl Prepared {
     /// Takes the weights, unless something is refused.
     fn check(&mut self, x: &Matrix<'_>, output: &Output<'_>, run: &Run<'_>) -> Result<()> {
         self.engine.check(x, output)?;
-        let n = self.shape().n();
-        let refuse = |expected: String, got: String| Err(Error::shape("run", expected, got));
-        match run.changed {
-            Some(rows) if !self.keep => refuse(
-                "a rule prepared with Options::keep_geometry".into(),
-                format!("{} changed rows for one without", rows.len()),
-            ),
-            Some(rows) if rows.iter().any(|row| *row >= n) => refuse(
-                format!("indices of changed rows below {n}"),
-                format!("{rows:?}"),
-            ),
-            _ => self.take_weights(run.weights),
-        }
+        check_changed(run.changed, self.keep, self.shape().n())?;
+        self.take_weights(run.weights)
     }
 
     /// Appends a run to the caller's encoder: the matrix and the output are in wgpu buffers, nothing waits,

@@ -18,6 +18,7 @@
 
 use crate::engine::Engine;
 use crate::geometry::{GeometrySlot, weights};
+use crate::kept::check_changed;
 use crate::plan::{Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
 use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 
@@ -26,6 +27,7 @@ use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 pub struct Primitive {
     kind: Kind,
     weighted: bool,
+    kept: bool,
     rows: Option<usize>,
     distances: Option<To>,
     output: Option<DType>,
@@ -56,6 +58,8 @@ pub struct Inputs<'a> {
     pub mixing: Option<&'a [f64]>,
     /// n coefficients.
     pub coefficients: Option<&'a [f64]>,
+    /// The rows that differ from the last run's; needs [`Primitive::kept`]. All, if there are none given.
+    pub changed: Option<&'a [usize]>,
 }
 
 impl Primitive {
@@ -63,6 +67,7 @@ impl Primitive {
         Primitive {
             kind,
             weighted: false,
+            kept: false,
             rows: None,
             distances: None,
             output: None,
@@ -97,6 +102,12 @@ impl Primitive {
             weighted: true,
             ..self
         }
+    }
+
+    /// `pairwise` that keeps its result between runs, for [`Inputs::changed`]: see
+    /// [asynchronous servers](crate::Prepared#asynchronous-servers).
+    pub fn kept(self) -> Self {
+        Primitive { kept: true, ..self }
     }
 
     /// `columns` of an n'×n mixing of the rows.
@@ -153,7 +164,7 @@ impl Primitive {
                     origin,
                     weights,
                     out,
-                    keep: false,
+                    keep: self.kept,
                 };
                 (Step::Pairwise(step), out)
             }
@@ -190,6 +201,7 @@ impl Primitive {
             mixing,
             coefficients,
             integers: vec![0.0; if self.weighted { rows } else { 0 }],
+            kept: self.kept,
             out,
         })
     }
@@ -226,6 +238,7 @@ pub struct PreparedPrimitive {
     mixing: Option<Slot>,
     coefficients: Option<Slot>,
     integers: Vec<f64>,
+    kept: bool,
     out: Slot,
 }
 
@@ -242,7 +255,19 @@ impl PreparedPrimitive {
         inputs: &Inputs<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        self.engine.check(&x, &output)?;
+        let result = self
+            .check(&x, &output, inputs)
+            .and_then(|()| self.engine.run(&x, &mut output, 0, inputs.changed));
+        if result.is_err() {
+            self.engine.forget();
+        }
+        result.and_then(|()| self.engine.fetch())
+    }
+
+    /// Takes the small inputs, unless something is refused.
+    fn check(&mut self, x: &Matrix<'_>, output: &Output<'_>, inputs: &Inputs<'_>) -> Result<()> {
+        self.engine.check(x, output)?;
+        check_changed(inputs.changed, self.kept, self.engine.shape.n())?;
         for (name, slot, values) in [
             ("weights", self.weights, inputs.weights),
             ("mixing", self.mixing, inputs.mixing),
@@ -263,8 +288,12 @@ impl PreparedPrimitive {
                 }
             }
         }
-        self.engine.run(&x, &mut output, 0, None)?;
-        self.engine.fetch()
+        Ok(())
+    }
+
+    /// How often what is kept has been computed afresh, about a new centre, over all problems.
+    pub fn renewals(&self) -> u64 {
+        self.engine.renewals()
     }
 
     /// The small result for one problem: see the primitive.

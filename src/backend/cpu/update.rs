@@ -41,6 +41,16 @@ impl Kept {
         size_of_val(&self.centre[..]) + size_of_val(&self.due[..]) + room
     }
 
+    #[cfg(test)]
+    pub fn centre(&self) -> &[f32] {
+        &self.centre
+    }
+
+    #[cfg(test)]
+    pub fn set_centre(&mut self, centre: &[f32]) {
+        self.centre.copy_from_slice(centre);
+    }
+
     /// How often the products of a problem were computed about a new centre.
     pub fn renewals(&self) -> u64 {
         self.renewals

@@ -4,6 +4,7 @@ mod naive;
 mod primitives;
 mod segments;
 mod simd;
+mod update;
 
 use super::{Cpu, Workspace};
 use crate::plan::{Arena, Changes, Slot, Step};
