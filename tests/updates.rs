@@ -8,7 +8,7 @@ use common::device::devices;
 use common::naive::geometry::{CAP, Class, class, squared_distance, squared_norm};
 
 use byzagg::primitive::{Inputs, PreparedPrimitive, Primitive};
-use byzagg::{Block, DType, Device, Element, Matrix, OutputElement, Shape};
+use byzagg::{Block, DType, Device, Matrix, OutputElement, Shape};
 use half::{bf16, f16};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -264,10 +264,10 @@ fn all_rows_move_away_one_by_one() {
     for device in devices() {
         let mut random = StdRng::seed_from_u64(4);
         let mut server = Server::new(device, rows(N, D, 0.0, 1.0, &mut random), None);
-        for mean in [1e3, -1e3, 1e6, 1e25, 0.0, 1e-3, 1e10] {
+        let means: [f32; 7] = [1e3, -1e3, 1e6, 1e25, 0.0, 1e-3, 1e10];
+        for mean in means {
             let order = random.random_range(0..N);
-            let spread = if mean == 1e-3 { 1e-6 } else { 1e-3 * mean };
-            let spread = spread.max(1.0f32.min(mean.abs()));
+            let spread = (1e-3 * mean.abs()).max(1e-6);
             for step in 0..N {
                 server.replace((order + step) % N, |_| mean + spread * normal(&mut random));
                 server.check(&format!("{mean}, step {step}"));

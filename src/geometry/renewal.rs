@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn a_centre_among_the_rows_stays_and_one_beside_them_goes() {
         assert!(!due(&ROWS, None, 0.0));
-        assert!(!due(&ROWS, None, 1.9));
-        assert!(due(&ROWS, None, 2.1));
+        assert!(!due(&ROWS, None, 0.9));
+        assert!(due(&ROWS, None, 3.1));
         assert!(due(&ROWS, None, -1e6));
     }
 
