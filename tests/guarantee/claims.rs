@@ -127,7 +127,11 @@ pub fn claims(rule: &Rule, x: &Known) -> Vec<Region> {
             .into_iter()
             .map(about)
             .collect(),
-        Rule::CenteredClipping { tau, iterations } => {
+        // A given start may be anywhere.
+        Rule::CenteredClipping { given: true, .. } => vec![],
+        Rule::CenteredClipping {
+            tau, iterations, ..
+        } => {
             let steps = *iterations as i32;
             // A step is a mean of vectors no longer than τ.
             let mut all = vec![Region::Ball {

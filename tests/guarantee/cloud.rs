@@ -149,7 +149,10 @@ pub fn reach(rule: &Rule, y: Cloud) -> Option<f64> {
             Stop::Tolerance(_) => ((3.0 * h + hostile) * w + n as f64 * nu / 2.0) / (h - hostile),
             Stop::Iterations(_) => (2.0 * h * w + n as f64 * (norm + nu / 2.0)) / (h - hostile),
         }),
-        Rule::CenteredClipping { tau, iterations } => Some(tau * *iterations as f64 + norm),
+        Rule::CenteredClipping { given: true, .. } => None,
+        Rule::CenteredClipping {
+            tau, iterations, ..
+        } => Some(tau * *iterations as f64 + norm),
         Rule::Flag {
             m, published: true, ..
         } => Some(n as f64 / m.unwrap_or(n / 2 + 1) as f64 + norm),

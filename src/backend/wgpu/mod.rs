@@ -18,6 +18,8 @@ mod sink;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod update;
 mod workspace;
 
 pub use device::Wgpu;
