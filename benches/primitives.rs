@@ -56,12 +56,14 @@ fn primitives(criterion: &mut Criterion) {
                 ),
                 ("pairwise", Primitive::pairwise()),
                 ("pairwise, weighted", Primitive::pairwise().weighted()),
+                ("pairwise, one row changed", Primitive::pairwise().kept()),
                 ("combine", Primitive::combine()),
             ] {
                 let inputs = Inputs {
                     weights: name.contains("weighted").then_some(&even[..]),
                     mixing: name.contains("mixed").then_some(&mixing[..]),
                     coefficients: name.contains("combine").then_some(&even[..]),
+                    changed: name.contains("changed").then_some(&[3]),
                     ..Inputs::default()
                 };
                 let shape = Shape::new(n, d);

@@ -6,11 +6,13 @@
 // Neighbouring workgroups work on the same columns for other pairs, which therefore come from the caches. No
 // barrier: `reduce` adds up the slices. The CPU twin is backend/cpu/products.rs.
 //
-// An element that is not finite counts as 0 and marks its row (`diagonal` only); a centre that is not finite
+// `update` has the sums of a changed point with the rows of a block instead, about a centre that was kept.
+//
+// An element that is not finite counts as 0 and marks its row (not in `rectangle`); a centre that is not finite
 // counts as 0. Behind the rows are the origin, if there is one, and the anchor (ANCHOR) in f32, if there is one.
 
 struct Params {
-    // Columns [first, first + columns) of the source, whose centres begin at 0.
+    // Columns [first, first + columns) of the source.
     first: u32,
     columns: u32,
     // Invocations that share the columns, and words between two sums: a multiple of 64.
@@ -25,10 +27,12 @@ struct Params {
     accumulate: u32,
     // Quads of columns for each invocation: a workgroup's lie one behind the other.
     steps: u32,
-    // Where the anchor's columns begin behind the centre.
+    // Where the chunk's centres begin, and behind them the anchor's columns, in quads.
+    centre: u32,
     anchor: u32,
-    padding_a: u32,
-    padding_b: u32,
+    padding: u32,
+    // `update` only: the points whose products with all points it computes, pairs / BLOCKS of them.
+    changed: array<vec4<u32>, 4>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,14 +54,14 @@ fn centred(i: u32, bits: vec4<u32>, m: vec4<f32>, inside: vec4<bool>) -> vec4<f3
 // The bits of row i, of the last row for what lies behind it.
 fn elements(i: u32, k: u32) -> vec4<u32> {
     if i == ANCHOR {
-        return centre[(params.anchor + k - params.first) / 4u];
+        return centre[params.anchor + (k - params.first) / 4u];
     }
     return x4(min(i, ROWS - 1u), k);
 }
 
 // Columns behind the last have no centre.
 fn centre_of(k: u32, inside: vec4<bool>) -> vec4<f32> {
-    let bits = centre[k / 4u];
+    let bits = centre[params.centre + k / 4u];
     return select(vec4(0.0), bitcast<vec4<f32>>(bits), finite(bits) & inside);
 }
 

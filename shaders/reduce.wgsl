@@ -25,6 +25,8 @@ struct Params {
     anchor: u32,
     padding_a: u32,
     padding_b: u32,
+    // `update` only: the changed points.
+    changed: array<vec4<u32>, 4>,
 }
 
 const NO_WEIGHTS: u32 = 0xffffffffu;
@@ -127,11 +129,50 @@ fn inner(
         arena[params.out + i * params.points + j] = bitcast<u32>(sum);
         arena[params.out + j * params.points + i] = bitcast<u32>(sum);
         if i == j {
-            let unread = params.weights != NO_WEIGHTS && i < params.rows
-                && arena[params.weights + min(i, params.rows - 1u)] == 0u;
-            let has_elements = i < params.rows || i == params.anchor;
-            let bad = unread || (has_elements && (mark & 1u) != 0u);
-            arena[params.classes + i] = bitcast<u32>(class_of(bitcast<u32>(sum), bad));
+            classify(i, sum, mark);
+        }
+    }
+}
+
+fn classify(i: u32, square: f32, mark: u32) {
+    let unread = params.weights != NO_WEIGHTS && i < params.rows
+        && arena[params.weights + min(i, params.rows - 1u)] == 0u;
+    let has_elements = i < params.rows || i == params.anchor;
+    let bad = unread || (has_elements && (mark & 1u) != 0u);
+    arena[params.classes + i] = bitcast<u32>(class_of(bitcast<u32>(square), bad));
+}
+
+fn changed(c: u32) -> u32 {
+    return params.changed[c / 4u][c % 4u];
+}
+
+// Inner products of changed points with all points, one workgroup each.
+@compute @workgroup_size(64)
+fn update(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = group.y * groups.x + group.x;
+    let entry = min(index, params.count - 1u);
+    let c = entry / params.points;
+    let i = changed(c);
+    let j = entry % params.points;
+    let sum = add_slices(
+        params.sums + (c * params.blocks * params.tile + j) * params.slices,
+        local,
+    );
+    let mark = join_marks(params.marks + c * params.slices, local);
+    // The product of two changed points is the first one's.
+    var own = local == 0u && index < params.count;
+    for (var before = 0u; before < c; before++) {
+        own = own && changed(before) != j;
+    }
+    if own {
+        arena[params.out + i * params.points + j] = bitcast<u32>(sum);
+        arena[params.out + j * params.points + i] = bitcast<u32>(sum);
+        if i == j {
+            classify(i, sum, mark);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::backend::cuda;
 #[cfg(feature = "wgpu")]
 use crate::backend::wgpu;
 use crate::backend::{Device, cpu};
+use crate::kept::Kept;
 use crate::matrix::Anchor;
 use crate::plan::{Arena, Slot, Step};
 use crate::{DType, Error, Matrix, Output, Result, Shape};
@@ -21,6 +22,8 @@ pub(crate) struct Engine {
     pub steps: Vec<Step>,
     pub arena: Arena,
     workspace: Workspace,
+    /// For inner products that last from run to run.
+    kept: Option<Kept>,
     ran: bool,
 }
 
@@ -32,6 +35,9 @@ pub(crate) struct Operands<'r, 'x, 'o> {
     pub output: &'r mut Output<'o>,
     /// The number of the training step.
     pub number: u64,
+    /// Where inner products are kept: the rows that differ from the last run's, all if there are none
+    /// given. What a workspace gets are points in order, the given vector among them.
+    pub changed: Option<&'r [usize]>,
 }
 
 /// What a device runs the steps with.
@@ -80,8 +86,15 @@ impl Engine {
                 Workspace::Cuda(Box::new(workspace))
             }
         };
+        let kept = steps.iter().find_map(|step| match step {
+            Step::Pairwise(step) if step.keep => {
+                Some(Kept::new(shape.n(), step.anchors.given_at(shape.n())))
+            }
+            _ => None,
+        });
         Ok(Engine {
             workspace,
+            kept,
             device: device.clone(),
             shape: shape.clone(),
             input,
@@ -149,6 +162,14 @@ impl Engine {
     /// Runs all steps on operands that were [checked](Engine::check).
     pub fn run(&mut self, operands: Operands<'_, '_, '_>) -> Result<()> {
         let (steps, arena) = (&self.steps[..], &mut self.arena);
+        let changed = self.kept.as_mut().and_then(|kept| {
+            let weights = weights_of(steps).map(|slot| arena.get(0, slot));
+            kept.begin(operands.changed, weights)
+        });
+        let operands = Operands {
+            changed,
+            ..operands
+        };
         match &mut self.workspace {
             #[cfg(feature = "cpu")]
             Workspace::Cpu(workspace) => workspace.run_all(steps, arena, operands),
@@ -157,8 +178,30 @@ impl Engine {
             #[cfg(feature = "cuda")]
             Workspace::Cuda(workspace) => workspace.run(steps, arena, operands)?,
         }
+        if let Some(kept) = &mut self.kept {
+            kept.done();
+        }
         self.ran = true;
         Ok(())
+    }
+
+    /// The next run can take nothing from the last one.
+    pub fn forget(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.forget();
+        }
+    }
+
+    /// How often kept inner products were computed about a new centre.
+    pub fn renewals(&self) -> u64 {
+        match &self.workspace {
+            #[cfg(feature = "cpu")]
+            Workspace::Cpu(workspace) => workspace.renewals(),
+            #[cfg(feature = "wgpu")]
+            Workspace::Wgpu(workspace) => workspace.renewals(),
+            #[cfg(feature = "cuda")]
+            Workspace::Cuda(workspace) => workspace.renewals(),
+        }
     }
 
     /// Appends all steps to the caller's encoder.
@@ -235,7 +278,7 @@ impl Engine {
             #[cfg(feature = "cuda")]
             Workspace::Cuda(workspace) => workspace.bytes(),
         };
-        workspace + self.arena.bytes()
+        workspace + self.arena.bytes() + self.kept.as_ref().map_or(0, Kept::bytes)
     }
 
     /// Passes over the matrix or part of it.
@@ -281,4 +324,12 @@ impl Engine {
             })
             .sum()
     }
+}
+
+/// The weights of inner products that are kept: those of the run, the same for all problems.
+fn weights_of(steps: &[Step]) -> Option<Slot> {
+    steps.iter().find_map(|step| match step {
+        Step::Pairwise(step) => step.weights,
+        _ => None,
+    })
 }

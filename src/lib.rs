@@ -79,6 +79,7 @@ mod backend;
 mod engine;
 mod error;
 mod geometry;
+mod kept;
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 mod matrix;

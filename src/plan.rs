@@ -130,6 +130,8 @@ pub(crate) struct Pairwise {
     /// n weights. A row of weight 0 is not read: its class is bad.
     pub weights: Option<Slot>,
     pub out: Slot,
+    /// Will the output and the centre be needed again, so that a run need only look at what changed?
+    pub keep: bool,
 }
 
 /// Points behind the rows: the origin if there is one, then the given vector.
@@ -144,6 +146,11 @@ pub(crate) struct Anchors {
 impl Anchors {
     pub fn count(self) -> usize {
         usize::from(self.origin) + usize::from(self.given)
+    }
+
+    /// The given vector's index among the points, behind n rows.
+    pub fn given_at(self, n: usize) -> Option<usize> {
+        self.given.then_some(n + usize::from(self.origin))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Operands};
 use crate::geometry::weights;
+use crate::kept::check_changed;
 use crate::matrix::Anchor;
 use crate::plan::Slot;
 use crate::report::{self, Report};
@@ -13,6 +14,7 @@ use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 pub struct Options {
     weighted: bool,
     report: bool,
+    keep: bool,
     output: Option<DType>,
 }
 
@@ -33,6 +35,12 @@ impl Options {
         Options { report, ..self }
     }
 
+    /// Will the inner products of the rows be kept between runs, so that [`Run::changed`] saves work? For
+    /// servers that step whenever a vector arrives: see [asynchronous servers](Prepared#asynchronous-servers).
+    pub fn keep_geometry(self, keep: bool) -> Self {
+        Options { keep, ..self }
+    }
+
     /// The output's element type: f32, bf16 or f16.
     pub fn output(self, dtype: DType) -> Self {
         Options {
@@ -48,6 +56,7 @@ pub struct Run<'a> {
     weights: Option<&'a [f64]>,
     step: u64,
     start: Option<Anchor<'a>>,
+    changed: Option<&'a [usize]>,
 }
 
 impl<'a> Run<'a> {
@@ -56,11 +65,25 @@ impl<'a> Run<'a> {
         Run::default()
     }
 
-    /// One weight per worker (per selected row, in their order): finite, at least 0, not all 0. Integers with a sum of at most 2³⁰ are
-    /// used as they are, others are scaled and rounded to that total.
+    /// One weight per worker (per selected row, in their order): finite, at least 0, not all 0. Integers
+    /// with a sum of at most 2³⁰ are used as they are, others are scaled and rounded to that total.
     pub fn weights(self, weights: &'a [f64]) -> Self {
         Run {
             weights: Some(weights),
+            ..self
+        }
+    }
+
+    /// Only these rows differ from those of the last run, the others have not moved a bit; needs
+    /// [`Options::keep_geometry`]. Without this call all rows may differ. Any order, repetitions allowed.
+    /// Of a [selection](Matrix::select) they are indices into the selection, and a place where another row
+    /// was selected than in the last run has changed.
+    ///
+    /// This can't be checked: a row that changed and is not named keeps the inner products that it had. The
+    /// first run, and the one after an error, take all rows to be new whatever is named here.
+    pub fn changed(self, rows: &'a [usize]) -> Self {
+        Run {
+            changed: Some(rows),
             ..self
         }
     }
@@ -109,6 +132,60 @@ impl<'a> Run<'a> {
 /// makes small buffers for its parameters, the first one buffers for panels of a matrix or a result that is
 /// in the host's memory, and reading back takes one of the result's size. After an error the output is as
 /// it was, unless a GPU failed in the middle of a run.
+///
+/// # Asynchronous servers
+/// A server that steps whenever a worker's vector arrives has one new row, n − 1 old ones. With
+/// [`Options::keep_geometry`] and [`Run::changed`] the rule's inner products are kept, and only those of the
+/// changed rows are computed: n·d multiply-adds a changed row instead of n²·d / 2 and a median per
+/// coordinate. All rows are still read once, since their products with the new one are new. A start that
+/// the run is given counts as one more changed row, in every run.
+///
+/// ```
+/// use byzagg::{DType, Device, Matrix, Options, Rule, Run, Shape};
+///
+/// let (n, d) = (7, 3);
+/// let rule: Rule = "ctma(rfa,lambda=0.3)".parse()?;
+/// let options = Options::new().weighted(true).keep_geometry(true);
+/// let mut server = rule.prepare_with(&Device::cpu(), &Shape::new(n, d), DType::F32, options)?;
+/// let (mut rows, mut weights) = (vec![0.0f32; n * d], vec![0.0; n]);
+/// let (mut model, mut step) = (vec![5.0f32; d], vec![0.0f32; d]);
+/// for arrival in 0..200 {
+///     // Whoever is ready sends a gradient, here of ‖model‖²/2; worker 3 sends nonsense.
+///     let worker = arrival * arrival % n;
+///     let row = &mut rows[worker * d..][..d];
+///     row.copy_from_slice(&model);
+///     if worker == 3 {
+///         row.fill(f32::NAN);
+///     }
+///     weights[worker] += 1.0;
+///     let arrived = [worker];
+///     let run = Run::new().weights(&weights).changed(&arrived);
+///     server.run_with(Matrix::new(&rows, n, d)?, &mut step, &run)?;
+///     model.iter_mut().zip(&step).for_each(|(x, g)| *x -= 0.05 * g);
+/// }
+/// assert!(model.iter().all(|x| x.abs() < 0.1));
+/// assert!(server.renewals() < 200);
+/// # Ok::<(), byzagg::Error>(())
+/// ```
+///
+/// **Accuracy.** An entry is computed from its two rows each time that one of them changes, never from its
+/// old value, so rounding errors do not add up: on the CPU what is kept has the bits of a computation of all
+/// entries about the same centre. That centre, the coordinate-wise median when it was last computed, is all
+/// that ages. After each update the n×n numbers decide whether it still lies among the rows: it is renewed,
+/// and everything with it, within the same run, when the central row (the one whose ball with more than
+/// half of the weight is least) is further from it than twice that ball's radius. No minority of rows can
+/// prevent that. The results are those of a fresh computation within the accuracy of the crate, but for
+/// this: where a fresh one knows the distance of two rows closer to the median than that radius to a
+/// millionth of their own distance to it, this knows it to a millionth of the radius (squared, all).
+///
+/// **Cost.** The centre takes 4·d bytes, 8 more for each of n²: see
+/// [`workspace_bytes`](Prepared::workspace_bytes). Runs in which more than half of the rows changed are fresh.
+/// [`renewals`](Prepared::renewals) says how often that was: seldom with rows that move less than their
+/// spread between two arrivals. Rows that are chosen to force it cost as much as if nothing were kept, and
+/// the update. On a GPU each run waits for the device once, for the decision
+/// ([`host_syncs`](Prepared::host_syncs)), and can't be encoded in the caller's commands.
+/// Rules read the matrix by columns, or combine rows, as always: `nnm(cwtm)` keeps its neighbours' distances
+/// and computes its trimmed mean anew, `median` has nothing to keep.
 #[derive(Debug)]
 pub struct Prepared {
     rule: Rule,
@@ -117,6 +194,7 @@ pub struct Prepared {
     integers: Vec<f64>,
     trace: Trace,
     report: bool,
+    keep: bool,
     /// The rows of the last run's matrix, if they were selected.
     selected: Vec<usize>,
 }
@@ -158,16 +236,23 @@ impl Rule {
         input: DType,
         options: Options,
     ) -> Result<Prepared> {
-        let plan = self.plan(shape.n(), options.weighted, options.report)?;
+        let Options {
+            weighted, report, ..
+        } = options;
+        let plan = match options.keep {
+            true => self.plan_to_keep(shape.n(), weighted, report)?,
+            false => self.plan(shape.n(), weighted, report)?,
+        };
         let types = (input, options.output);
         Ok(Prepared {
             rule: self.clone(),
             engine: Engine::new(device, shape, types, plan.steps, plan.arena)?,
             weights: plan.weights,
-            integers: vec![0.0; if options.weighted { shape.n() } else { 0 }],
+            integers: vec![0.0; if weighted { shape.n() } else { 0 }],
             trace: plan.trace,
-            report: options.report,
-            selected: Vec::with_capacity(if options.report { shape.n() } else { 0 }),
+            report,
+            keep: options.keep,
+            selected: Vec::with_capacity(if report { shape.n() } else { 0 }),
         })
     }
 }
@@ -197,10 +282,10 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        let operands = self.operands(&x, &mut output, run)?;
-        self.engine.run(operands)?;
-        self.note_rows(&x);
-        Ok(())
+        let result = self
+            .operands(&x, &mut output, run)
+            .and_then(|operands| self.engine.run(operands));
+        self.ended(&x, result)
     }
 
     /// Appends a run to the caller's encoder: the matrix and the output are in wgpu buffers, nothing waits,
@@ -221,10 +306,10 @@ impl Prepared {
         run: &Run<'_>,
     ) -> Result<()> {
         let (x, mut output) = (x.into(), output.into());
-        let operands = self.operands(&x, &mut output, run)?;
-        self.engine.encode(encoder, operands)?;
-        self.note_rows(&x);
-        Ok(())
+        let result = self
+            .operands(&x, &mut output, run)
+            .and_then(|operands| self.engine.encode(encoder, operands));
+        self.ended(&x, result)
     }
 
     /// Checks what a run is given, and takes its weights.
@@ -239,18 +324,25 @@ impl Prepared {
             anchor: run.start,
             output,
             number: run.step,
+            changed: run.changed,
         };
         self.engine.check(&operands)?;
+        check_changed(run.changed, self.keep, self.shape().n())?;
         self.take_weights(run.weights)?;
         Ok(operands)
     }
 
-    /// Keeps what a report names workers by.
-    fn note_rows(&mut self, x: &Matrix<'_>) {
+    /// Keeps what a report names workers by; after an error, nothing that was kept.
+    fn ended(&mut self, x: &Matrix<'_>, result: Result<()>) -> Result<()> {
+        if result.is_err() {
+            self.engine.forget();
+            return result;
+        }
         self.selected.clear();
         if self.report {
             self.selected.extend(x.selected().unwrap_or_default());
         }
+        result
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {
@@ -297,6 +389,13 @@ impl Prepared {
     /// never on the CPU, where nothing is asynchronous.
     pub fn host_syncs(&self) -> usize {
         self.engine.host_syncs()
+    }
+
+    /// How often the inner products that are kept have been computed afresh, about a new centre, instead of
+    /// updated: the first run, each run that did not say what had changed, and whenever the centre was no
+    /// longer among the rows. Counted for each problem of a batch; 0 without [`Options::keep_geometry`].
+    pub fn renewals(&self) -> u64 {
+        self.engine.renewals()
     }
 
     /// Passes over the matrix or part of it in a run.

@@ -18,6 +18,7 @@
 
 use crate::engine::{Engine, Operands};
 use crate::geometry::{GeometrySlot, weights};
+use crate::kept::check_changed;
 pub use crate::matrix::Anchor;
 use crate::plan::{Anchors, Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
 use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
@@ -27,6 +28,7 @@ use crate::{DType, Device, Error, Matrix, Output, Result, Shape};
 pub struct Primitive {
     kind: Kind,
     weighted: bool,
+    kept: bool,
     rows: Option<usize>,
     distances: Option<To>,
     output: Option<DType>,
@@ -60,6 +62,8 @@ pub struct Inputs<'a> {
     pub coefficients: Option<&'a [f64]>,
     /// The anchor of an [`anchored`](Primitive::anchored) primitive.
     pub anchor: Option<Anchor<'a>>,
+    /// The rows that differ from the last run's; needs [`Primitive::kept`]. All, if there are none given.
+    pub changed: Option<&'a [usize]>,
 }
 
 impl Primitive {
@@ -67,6 +71,7 @@ impl Primitive {
         Primitive {
             kind,
             weighted: false,
+            kept: false,
             rows: None,
             distances: None,
             output: None,
@@ -111,6 +116,12 @@ impl Primitive {
             weighted: true,
             ..self
         }
+    }
+
+    /// `pairwise` that keeps its result between runs, for [`Inputs::changed`]: see
+    /// [asynchronous servers](crate::Prepared#asynchronous-servers).
+    pub fn kept(self) -> Self {
+        Primitive { kept: true, ..self }
     }
 
     /// `columns` of an n'×n mixing of the rows.
@@ -171,6 +182,7 @@ impl Primitive {
                     anchors,
                     weights,
                     out,
+                    keep: self.kept,
                 };
                 (Step::Pairwise(step), out)
             }
@@ -210,6 +222,7 @@ impl Primitive {
             mixing,
             coefficients,
             integers: vec![0.0; if self.weighted { rows } else { 0 }],
+            kept: self.kept,
             out,
         })
     }
@@ -249,6 +262,7 @@ pub struct PreparedPrimitive {
     mixing: Option<Slot>,
     coefficients: Option<Slot>,
     integers: Vec<f64>,
+    kept: bool,
     out: Slot,
 }
 
@@ -270,8 +284,21 @@ impl PreparedPrimitive {
             anchor: inputs.anchor,
             output: &mut output,
             number: 0,
+            changed: inputs.changed,
         };
-        self.engine.check(&operands)?;
+        let result = self
+            .check(&operands, inputs)
+            .and_then(|()| self.engine.run(operands));
+        if result.is_err() {
+            self.engine.forget();
+        }
+        result.and_then(|()| self.engine.fetch())
+    }
+
+    /// Takes the small inputs, unless something is refused.
+    fn check(&mut self, operands: &Operands<'_, '_, '_>, inputs: &Inputs<'_>) -> Result<()> {
+        self.engine.check(operands)?;
+        check_changed(inputs.changed, self.kept, self.engine.shape.n())?;
         for (name, slot, values) in [
             ("weights", self.weights, inputs.weights),
             ("mixing", self.mixing, inputs.mixing),
@@ -292,8 +319,12 @@ impl PreparedPrimitive {
                 }
             }
         }
-        self.engine.run(operands)?;
-        self.engine.fetch()
+        Ok(())
+    }
+
+    /// How often what is kept has been computed afresh, about a new centre, over all problems.
+    pub fn renewals(&self) -> u64 {
+        self.engine.renewals()
     }
 
     /// The small result for one problem: see the primitive.

@@ -23,6 +23,9 @@ const EPSILON: f64 = 1e-7;
 const CHANGE: f64 = 1e-10;
 /// Eigenvalues below this share of the largest are none.
 const RANK: f64 = 1e-6;
+/// A squared length is as accurate as this share of the squared distances of the row and the origin from
+/// the centre: a shorter row counts as zero, as a zero row that was mixed would not be one otherwise.
+const LENGTH: f64 = 1e-6;
 
 /// Room that [`coefficients`] needs.
 pub(crate) fn scratch(n: usize) -> usize {
@@ -62,7 +65,8 @@ pub(crate) fn coefficients(
     let mut k = 0;
     for i in (0..n).filter(|&i| geometry.class[i] == usable) {
         let norm = geometry.square_norm(i);
-        if norm > 0.0 && norm.is_finite() {
+        let point = |i: usize| geometry.gram[i * geometry.points + i];
+        if norm > LENGTH * (point(i) + point(n)) && norm.is_finite() {
             rows[k] = i as u64;
             k += 1;
         }

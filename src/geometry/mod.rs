@@ -16,6 +16,7 @@ mod mixing;
 mod monna;
 mod nnm;
 mod op;
+pub(crate) mod renewal;
 mod rfa;
 mod smea;
 #[cfg(test)]

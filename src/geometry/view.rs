@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::plan::{Anchors, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Slot};
+use crate::plan::{Anchors, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Pairwise, Slot};
 
 /// The largest squared distance that counts as finite, on every backend.
 const MAX_SQUARE: f64 = f32::MAX as f64;
@@ -27,6 +27,15 @@ pub(crate) struct GeometrySlot {
 }
 
 impl GeometrySlot {
+    /// What a step writes, for n rows.
+    pub fn of(step: &Pairwise, n: usize) -> Self {
+        GeometrySlot {
+            slot: step.out,
+            n,
+            anchors: step.anchors,
+        }
+    }
+
     /// Numbers for n rows and their anchors.
     pub fn len(n: usize, anchors: Anchors) -> usize {
         let points = n + anchors.count();

@@ -13,8 +13,8 @@ use crate::report::Weighing;
 ///
 /// By iteratively reweighted least squares from v = 0: at most 5 rounds, or until the objective changes
 /// by at most 1e-10. Defaults m = ⌈(n+1)/2⌉, λ = 0. All on inner products: two reads of X, O(n³) a
-/// round beside them. Rows of length zero count in n only, rows that are not finite not at all.
-/// No weights.
+/// round beside them. Rows of length zero (below a thousandth of the rows' centre's, where a length is
+/// no more than its own error) count in n only, rows that are not finite not at all. No weights.
 ///
 /// **It trusts lengths**: every row counts the same in the choice of Y, but with its length in the mean,
 /// and with m = ⌈(n+1)/2⌉ a hostile direction is usually in Y. One row that is 1e6 times longer moves

@@ -43,6 +43,7 @@ pub use nnm::Nnm;
 pub use rfa::Rfa;
 pub use smea::Smea;
 
+use crate::plan::Step;
 use crate::{Error, Result, Trim};
 use expression::Arguments;
 pub(crate) use planner::Plan;
@@ -292,7 +293,21 @@ impl Rule {
 
     pub(crate) fn plan(&self, n: usize, weighted: bool, report: bool) -> Result<Plan> {
         self.check(n, weighted)?;
-        Ok(planner::plan(self, n, weighted, report))
+        Ok(planner::plan(self, n, weighted, report, None))
+    }
+
+    /// A plan whose inner products no step but the one that computes them writes over, so that they last
+    /// from run to run.
+    pub(crate) fn plan_to_keep(&self, n: usize, weighted: bool, report: bool) -> Result<Plan> {
+        let plan = self.plan(n, weighted, report)?;
+        let inner = plan.steps.iter().find_map(|step| match step {
+            Step::Pairwise(step) => Some(step.out.len),
+            _ => None,
+        });
+        Ok(match inner {
+            Some(_) => planner::plan(self, n, weighted, report, inner),
+            None => plan,
+        })
     }
 }
 

@@ -66,10 +66,19 @@ pub(super) struct Planner {
     anchors: Anchors,
     weights: Option<Slot>,
     raw: Option<GeometrySlot>,
+    /// Where the raw geometry goes, if it is kept: before all that may be written over.
+    kept: Option<Slot>,
     pub trace: Trace,
 }
 
-pub(super) fn plan(rule: &Rule, n: usize, weighted: bool, report: bool) -> Plan {
+/// The steps of a rule. With the length of the raw geometry that is kept for the next run.
+pub(super) fn plan(
+    rule: &Rule,
+    n: usize,
+    weighted: bool,
+    report: bool,
+    keep: Option<usize>,
+) -> Plan {
     let mut planner = Planner {
         n,
         steps: Vec::new(),
@@ -81,9 +90,11 @@ pub(super) fn plan(rule: &Rule, n: usize, weighted: bool, report: bool) -> Plan 
         },
         weights: None,
         raw: None,
+        kept: None,
         trace: Trace::default(),
     };
     planner.weights = weighted.then(|| planner.reserve(n));
+    planner.kept = keep.map(|len| planner.reserve(len));
     let mut level = Level {
         n,
         mixing: None,
@@ -180,11 +191,15 @@ impl Planner {
             return raw;
         }
         let (n, anchors) = (self.n, self.anchors);
-        let slot = self.reserve(GeometrySlot::len(n, anchors));
+        let slot = match self.kept {
+            Some(slot) => slot,
+            None => self.reserve(GeometrySlot::len(n, anchors)),
+        };
         self.steps.push(Step::Pairwise(Pairwise {
             anchors,
             weights: self.weights,
             out: slot,
+            keep: self.kept.is_some(),
         }));
         let raw = GeometrySlot { slot, n, anchors };
         self.trace.classes = Some(raw.classes());

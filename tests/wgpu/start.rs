@@ -2,7 +2,8 @@
 
 use byzagg::wgpu::BufferUsages;
 use byzagg::{
-    BufferBlock, BufferPlace, DType, Device, Matrix, Options, Output, Rule, Run, Shape, Wgpu,
+    BufferBlock, BufferPlace, DType, Device, Matrix, Options, Output, Prepared, Rule, Run, Shape,
+    Wgpu,
 };
 
 use crate::support::*;
@@ -204,6 +205,58 @@ fn blocks_and_batches() {
             let output = Output::buffers(&places, DType::F32);
             prepared.run_with(matrix, output, &run).unwrap();
             assert_agrees("places", rule, DType::F32, &each.read(&gpu), &expected);
+        }
+    }
+}
+
+/// Kept inner products in many panels: their centres lie in several buffers, the vector behind each.
+#[test]
+fn kept_products_in_small_buffers() {
+    if crate::device::wgpu().is_none() {
+        return;
+    }
+    let gpu = Wgpu::with_limits(|limits| {
+        limits.max_storage_buffer_binding_size = 64 << 10;
+        limits.max_buffer_size = 64 << 10;
+    })
+    .unwrap();
+    let (d, steps) = (40_001, 5);
+    let others = lattice(N + steps, d);
+    for rule in [
+        "cc(tau=300,iterations=2,start=given)",
+        "ctma(cc(tau=300,start=given),f=2)",
+    ] {
+        for shape in [Shape::new(N, d), Shape::blocks(N, &[1001, d - 1001])] {
+            let parsed: Rule = rule.parse().unwrap();
+            let prepare = |device: Device, keep| {
+                let options = Options::new().keep_geometry(keep);
+                parsed
+                    .prepare_with(&device, &shape, DType::F32, options)
+                    .unwrap()
+            };
+            let mut kept = prepare(Device::Wgpu(gpu.clone()), true);
+            let mut fresh = prepare(Device::cpu(), false);
+            let mut x = others[..N * d].to_vec();
+            let (mut state, mut expected) = (vec![0.0f32; d], vec![0.0f32; d]);
+            for step in 0..steps {
+                let changed = [step * 3 % N];
+                x[changed[0] * d..][..d].copy_from_slice(&others[(N + step) * d..][..d]);
+                let run = |prepared: &mut Prepared, state: &mut [f32], run: Run<'_>| {
+                    let mut first = 0;
+                    let block = |&columns: &usize| {
+                        first += columns;
+                        byzagg::Block::strided(&x[first - columns..], N, columns, d, 1).unwrap()
+                    };
+                    let blocks: Vec<_> = shape.columns().iter().map(block).collect();
+                    let x = Matrix::from_blocks(&blocks).unwrap();
+                    let run = run.start_from_output();
+                    prepared.run_with(x, state, &run).unwrap();
+                };
+                run(&mut kept, &mut state, Run::new().changed(&changed));
+                run(&mut fresh, &mut expected, Run::new());
+                assert_agrees("small buffers", rule, DType::F32, &state, &expected);
+            }
+            assert_eq!(kept.renewals(), 1, "{rule}");
         }
     }
 }

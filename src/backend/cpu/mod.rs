@@ -27,6 +27,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod update;
 mod weighted;
 
 use columns::ColumnsPlan;
@@ -36,6 +37,7 @@ use scratch::{Scratch, Sizes};
 use segments::Sink;
 use simd::{Isa, Kernel, Simd};
 use tile::Line;
+use update::Kept;
 
 /// The processor: a pool of threads, and the instructions to use.
 ///
@@ -127,6 +129,8 @@ impl Cpu {
 pub(crate) struct Workspace {
     cpu: Cpu,
     plans: Vec<Plan>,
+    /// For the step whose inner products are kept, if there is one.
+    kept: Option<Kept>,
     /// The partial results of a wave of segments.
     partials: Vec<f64>,
     /// One for each thread.
@@ -159,8 +163,12 @@ impl Workspace {
         };
         let plans: Vec<Plan> = steps.iter().map(plan).collect();
         let partials = plans.iter().map(Plan::partials).max().unwrap_or(0);
+        let keep = steps
+            .iter()
+            .any(|step| matches!(step, Step::Pairwise(step) if step.keep));
         let mut workspace = Workspace {
             cpu: cpu.clone(),
+            kept: keep.then(|| Kept::new(shape)),
             partials: vec![0.0; partials],
             scratch: (0..cpu.threads())
                 .map(|_| Mutex::new(Scratch::new(&sizes, cpu.isa)))
@@ -177,13 +185,19 @@ impl Workspace {
             });
         workspace.bytes = scratch.sum::<usize>()
             + size_of_val(&workspace.partials[..])
-            + workspace.plans.iter().map(Plan::bytes).sum::<usize>();
+            + workspace.plans.iter().map(Plan::bytes).sum::<usize>()
+            + workspace.kept.as_ref().map_or(0, Kept::bytes);
         workspace
     }
 
     /// Memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How often inner products that are kept were computed about a new centre, over all problems.
+    pub(crate) fn renewals(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Kept::renewals)
     }
 
     /// Runs all steps. The operands are in the host's memory, and have been checked.
@@ -222,7 +236,13 @@ impl Workspace {
         match &self.plans[step] {
             Plan::Pairwise(plan) => {
                 let anchor = given.map_or(HostAnchor::Output(&out.data), HostAnchor::Vector);
-                plan.run(&context, partials, (data, &anchor), arena);
+                let from = (data, &anchor);
+                match self.kept.as_mut().filter(|_| plan.step.keep) {
+                    Some(kept) => {
+                        kept.run(plan, &context, partials, from, arena, operands.changed);
+                    }
+                    None => plan.run(&context, partials, from, arena, None, |_| true),
+                }
             }
             Plan::Columns(plan) => plan.run(&context, partials, data, arena, Some(out)),
             Plan::Combine(plan) => {

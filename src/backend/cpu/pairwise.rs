@@ -1,31 +1,31 @@
 //! The primitive `pairwise`: inner products of the rows, centred on their coordinate-wise median.
 
-use super::Context;
 use super::order::{Finish, On, Order};
 use super::policy::{self, GROUP};
 use super::products::Products;
 use super::scratch::{Scratch, Sizes, Weights};
-use super::segments::{Segment, Segments, Sink};
+use super::segments::{Cursor, Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
 use super::sums::TileRowIsFinite;
 use super::tile::{Line, LoadTile, RowIsFinite, Span, load_anchor, vectors};
 use super::weighted::{self, Weighted};
+use super::{Context, WriteResult};
 use crate::Shape;
 use crate::matrix::{Data, HostAnchor};
 use crate::network::Network;
 use crate::plan::{Arena, CLASS_BAD, CLASS_FAR, CLASS_FINITE, Pairwise, Statistic, Ties};
 
 /// The matrix, and the anchor.
-type Operands<'a, 'o> = (&'a Data<'a>, &'a HostAnchor<'a, 'o>);
+pub(super) type Operands<'a, 'o> = (&'a Data<'a>, &'a HostAnchor<'a, 'o>);
 
 /// A `pairwise` step, ready to run.
 #[derive(Debug)]
 pub(super) struct PairwisePlan {
-    step: Pairwise,
-    n: usize,
+    pub step: Pairwise,
+    pub n: usize,
     /// Rows with the anchors.
-    rows: usize,
-    tile: usize,
+    pub rows: usize,
+    pub tile: usize,
     order: Order,
     /// Sorts, for the weighted median.
     network: Option<Network>,
@@ -68,29 +68,50 @@ impl PairwisePlan {
         self.order.bytes() + network + self.segments.bytes()
     }
 
+    /// Computes all products, of those problems that `wanted` says, and writes the centre to `keep`, if
+    /// there is one: a number for each column.
     pub fn run(
         &self,
         context: &Context<'_>,
         partials: &mut [f64],
-        data: Operands<'_, '_>,
+        operands: Operands<'_, '_>,
         arena: &mut Arena,
+        keep: Option<&mut [f32]>,
+        wanted: impl Fn(usize) -> bool + Sync,
     ) {
+        let mut centre = keep.map(|centre| [centre]);
+        let mut rest = match &mut centre {
+            Some(centre) => Sink::F32(Cursor::new(centre)),
+            None => Sink::None,
+        };
         for wave in &self.segments.waves {
+            let sink;
+            (sink, rest) = rest.split_at(self.segments.columns(wave));
             let shared = &*arena;
             self.segments.run(
                 context,
                 wave,
                 partials,
-                Sink::None,
-                &|segment, partial, _, scratch| {
-                    let weights = self
-                        .step
-                        .weights
-                        .map(|slot| shared.get(segment.problem, slot));
-                    self.segment(context.isa, data, weights, segment, partial, scratch);
+                sink,
+                &|segment, partial, sink, scratch| {
+                    if wanted(segment.problem) {
+                        let weights = self.weights(shared, segment.problem);
+                        self.segment(
+                            context.isa,
+                            operands,
+                            weights,
+                            segment,
+                            partial,
+                            sink,
+                            scratch,
+                        );
+                    }
                 },
             );
             for (problem, segments) in self.segments.problems(wave) {
+                if !wanted(problem) {
+                    continue;
+                }
                 let out = &mut arena.problem_mut(problem)[self.step.out.range()];
                 let size = self.segments.partial;
                 finish(
@@ -102,13 +123,19 @@ impl PairwisePlan {
         }
     }
 
+    pub fn weights<'a>(&self, arena: &'a Arena, problem: usize) -> Option<&'a [f64]> {
+        self.step.weights.map(|slot| arena.get(problem, slot))
+    }
+
+    #[allow(clippy::too_many_arguments)]
     fn segment(
         &self,
         isa: Isa,
-        (data, given): Operands<'_, '_>,
+        operands: Operands<'_, '_>,
         weights: Option<&[f64]>,
         segment: &Segment,
         partial: &mut [f64],
+        mut sink: Sink<'_, '_>,
         scratch: &mut Scratch,
     ) {
         let (sums, classes) = partial.split_at_mut(self.rows * self.rows);
@@ -142,7 +169,7 @@ impl PairwisePlan {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
             isa.run(LoadTile {
-                data,
+                data: operands.0,
                 span: &span,
                 needed,
                 rows: self.rows,
@@ -163,40 +190,81 @@ impl PairwisePlan {
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
-            let anchor = match self.step.anchors.given {
-                true => load_anchor(anchor, &span, |to| {
-                    given.load(span.block, span.block_start, span.columns.clone(), to);
-                }),
-                false => &[],
-            };
+            isa.run(WriteResult {
+                sink: &mut sink,
+                result,
+                width: span.width(),
+            });
+            let source = self.source(operands, &span, anchor);
             isa.run(Centre {
                 tile,
                 n: self.n,
                 rows: self.rows,
                 centre: result,
-                anchor,
+                anchor: source.anchor,
             });
             isa.run(Products {
                 tile,
                 rows: self.rows,
                 sums,
             });
-            self.classify(isa, data, &span, sums, classes);
-            let row = self.rows - 1;
-            let suspect = !sums[row * self.rows + row].is_finite() && !anchor.is_empty();
-            if suspect && !isa.run(TileRowIsFinite::alone(anchor)) {
-                classes[row] = CLASS_BAD;
+            for row in (0..self.n).chain(self.step.anchors.given_at(self.n)) {
+                self.classify(isa, &source, sums, row, &mut classes[row]);
             }
         }
     }
 
-    /// Finds out why a row's products are not finite: an element that is not, or a long row.
-    fn classify(&self, isa: Isa, data: &Data<'_>, span: &Span, sums: &[f64], classes: &mut [f64]) {
-        for (row, class) in classes.iter_mut().enumerate().take(self.n) {
-            let suspect = !sums[row * self.rows + row].is_finite() && *class != CLASS_BAD;
-            if suspect && !isa.run(RowIsFinite { data, span, row }) {
-                *class = CLASS_BAD;
-            }
+    /// Some columns of the operands, with the anchor's loaded if it is given.
+    pub fn source<'a, 'x>(
+        &self,
+        (data, given): Operands<'x, '_>,
+        span: &'a Span,
+        anchor: &'a mut [Line],
+    ) -> Source<'a, 'x>
+    where
+        'x: 'a,
+    {
+        let anchor: &[Line] = match self.step.anchors.given {
+            true => load_anchor(anchor, span, |to| {
+                given.load(span.block, span.block_start, span.columns.clone(), to);
+            }),
+            false => &[],
+        };
+        Source { data, span, anchor }
+    }
+
+    /// Finds out why the products of a row, or of the anchor, are not finite: an element that is not, or
+    /// a long row.
+    pub fn classify(
+        &self,
+        isa: Isa,
+        source: &Source<'_, '_>,
+        sums: &[f64],
+        row: usize,
+        class: &mut f64,
+    ) {
+        let suspect = !sums[row * self.rows + row].is_finite() && *class != CLASS_BAD;
+        if suspect && !source.is_finite(isa, row, self.n) {
+            *class = CLASS_BAD;
+        }
+    }
+}
+
+/// Some columns of the matrix and of the anchor.
+pub(super) struct Source<'a, 'x> {
+    data: &'a Data<'x>,
+    span: &'a Span,
+    /// Empty without an anchor.
+    pub anchor: &'a [Line],
+}
+
+impl Source<'_, '_> {
+    /// Are a row's elements, behind the n rows the anchor's?
+    fn is_finite(&self, isa: Isa, row: usize, n: usize) -> bool {
+        let Source { data, span, anchor } = *self;
+        match row < n {
+            true => isa.run(RowIsFinite { data, span, row }),
+            false => isa.run(TileRowIsFinite::alone(anchor)),
         }
     }
 }
@@ -223,12 +291,12 @@ fn weighted_median<'a>(
 
 /// Subtracts the centre from each row; a centre that is not finite counts as 0. Behind the n rows are
 /// the origin, if there is one, and the anchor, if its columns are given.
-struct Centre<'a> {
-    tile: &'a mut [Line],
-    n: usize,
-    rows: usize,
-    centre: &'a [Line],
-    anchor: &'a [Line],
+pub(super) struct Centre<'a> {
+    pub tile: &'a mut [Line],
+    pub n: usize,
+    pub rows: usize,
+    pub centre: &'a [Line],
+    pub anchor: &'a [Line],
 }
 
 impl Kernel for Centre<'_> {

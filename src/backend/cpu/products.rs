@@ -48,6 +48,57 @@ impl Kernel for Products<'_> {
     }
 }
 
+/// Adds the inner products of one row of a tile with all rows: the same bits as [`Products`].
+pub(super) struct RowProducts<'a> {
+    pub tile: &'a [Line],
+    pub rows: usize,
+    pub row: usize,
+    /// One for each row.
+    pub sums: &'a mut [f64],
+}
+
+impl Kernel for RowProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        // Eight sums are enough to wait for none, and fit any registers.
+        let mut at = 0;
+        while at + 8 <= self.rows {
+            self.block::<S, 8>(s, at);
+            at += 8;
+        }
+        if at + 4 <= self.rows {
+            self.block::<S, 4>(s, at);
+            at += 4;
+        }
+        while at < self.rows {
+            self.block::<S, 1>(s, at);
+            at += 1;
+        }
+    }
+}
+
+impl RowProducts<'_> {
+    #[inline(always)]
+    fn block<S: Simd, const Q: usize>(&mut self, s: S, j: usize) {
+        let tile: &[S::F] = bytemuck::cast_slice(self.tile);
+        let mut sums = [s.splat(0.0); Q];
+        for strip in tile.chunks_exact(self.rows) {
+            let Some(b) = strip[j..].first_chunk::<Q>() else {
+                return;
+            };
+            let a = strip[self.row];
+            for q in 0..Q {
+                sums[q] = s.fma(a, b[q], sums[q]);
+            }
+        }
+        for (out, sum) in self.sums[j..].iter_mut().zip(sums) {
+            *out += f64::from(s.reduce_add(sum));
+        }
+    }
+}
+
 impl Products<'_> {
     #[inline(always)]
     fn rectangle<S: Simd, const P: usize, const Q: usize>(&mut self, s: S, i: usize, j: usize) {

@@ -28,6 +28,9 @@ pub(crate) struct Workspace {
     means: Vec<Option<usize>>,
     input: DType,
     output: DType,
+    /// Problems whose inner products would be kept, and how often they have been computed.
+    kept: u64,
+    renewals: u64,
 }
 
 /// Memory on the device.
@@ -253,6 +256,12 @@ impl Workspace {
             means,
             input: input.output(),
             output,
+            kept: if steps.iter().any(keeps) {
+                problems as u64
+            } else {
+                0
+            },
+            renewals: 0,
         })
     }
 
@@ -272,6 +281,11 @@ impl Workspace {
     /// Operations that a run waits for the device for, because the host does them.
     pub fn host_syncs(&self) -> usize {
         self.known.host_syncs()
+    }
+
+    /// How often inner products that are kept were computed about a new centre, over all problems.
+    pub fn renewals(&self) -> u64 {
+        self.renewals
     }
 
     fn addresses(&self) -> Addresses {
@@ -304,6 +318,8 @@ impl Workspace {
             anchor,
             output,
             number,
+            // Kept inner products are computed anew in every run.
+            changed: _,
         } = operands;
         let host_anchor = anchor.is_some_and(|anchor| anchor.is_host(output));
         let waits = self.host_syncs() > 0 || x.host().is_some() || output.is_host() || host_anchor;
@@ -322,6 +338,7 @@ impl Workspace {
                 .begin(&device, x, anchor.as_ref(), output, &mut guards)?;
             self.enqueue(&device, steps, arena, number)?;
         }
+        self.renewals += self.kept;
         self.feed.finish(&device, output)
     }
 
@@ -415,6 +432,10 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+fn keeps(step: &Step) -> bool {
+    matches!(step, Step::Pairwise(step) if step.keep)
 }
 
 /// The weight of all rows, the same in every problem.

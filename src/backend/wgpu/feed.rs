@@ -7,7 +7,8 @@ use ::wgpu;
 
 use super::record::Recording;
 use super::rows::{Bound, Row};
-use super::workspace::{Buffers, Job};
+use super::update::Centres;
+use super::workspace::{Buffers, Job, whole_quads};
 use super::{Wgpu, policy};
 use crate::matrix::{Anchor, Block, Data, Element, Matrix, OutputData};
 use crate::{DType, Error, Result, Shape};
@@ -106,12 +107,7 @@ impl Feed {
             .min(limits.max_storage_buffer_binding_size);
         // A row may begin and end within a word.
         let row = (bytes / self.shape.n() as u64).saturating_sub(8) as usize;
-        let columns = row / self.dtype.size();
-        if columns >= 64 {
-            columns / 64 * 64
-        } else {
-            columns.max(1)
-        }
+        whole_quads(row / self.dtype.size())
     }
 
     /// The rows of a block from a column on, if they are on the device.
@@ -191,6 +187,7 @@ impl Job<'_, '_, '_, '_> {
             centre,
             mixed: [a, b],
             partials,
+            centres,
         } = self.buffers;
         let feeds = || [Operand::Matrix, Operand::Anchor].map(|which| (which, self.of(which)));
         let given = feeds().into_iter().filter(|(_, feed)| feed.given);
@@ -205,6 +202,7 @@ impl Job<'_, '_, '_, '_> {
         let own: Vec<_> = [arena, centre, a, b, partials]
             .into_iter()
             .chain(later.flatten())
+            .chain(centres.iter().flat_map(Centres::buffers))
             .collect();
         // wgpu knows buffers by their numbers within an instance: another's may be taken for our own.
         if given.any(|buffer| own.contains(&buffer)) {

@@ -10,7 +10,7 @@ use crate::DType;
 
 /// Parameters of `pairwise.wgsl`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub(super) struct PairwiseParams {
     pub first: u32,
     pub columns: u32,
@@ -21,10 +21,14 @@ pub(super) struct PairwiseParams {
     pub marks: u32,
     pub accumulate: u32,
     pub steps: u32,
+    pub centre: u32,
     pub anchor: u32,
-    pub padding_a: u32,
-    pub padding_b: u32,
+    pub padding: u32,
+    pub changed: ChangedPoints,
 }
+
+/// Points whose products are computed again, as many as there are rows in a tile at most.
+pub(super) type ChangedPoints = [[u32; 4]; 4];
 
 /// Parameters of `distances.wgsl`.
 #[repr(C)]
@@ -60,6 +64,7 @@ pub(super) struct ReduceParams {
     pub anchor: u32,
     pub padding_a: u32,
     pub padding_b: u32,
+    pub changed: ChangedPoints,
 }
 
 impl ReduceParams {
@@ -124,7 +129,14 @@ pub(super) enum Kernel {
         given: bool,
         diagonal: bool,
     },
-    /// `squares`, `inner` or `finish` of `reduce.wgsl`. Bindings: parameters, partials, arena.
+    /// Partial inner products of changed points with blocks of `tile` rows. Own bindings: centre, partials.
+    Update {
+        layout: Layout,
+        tile: usize,
+        points: usize,
+        given: bool,
+    },
+    /// `squares`, `inner`, `update` or `finish` of `reduce.wgsl`. Bindings: parameters, partials, arena.
     Reduce(&'static str),
 }
 
@@ -179,11 +191,7 @@ impl Kernel {
                 given,
                 diagonal,
             } => {
-                let blocks = points.div_ceil(tile);
-                // Without an anchor, a row that there is none of.
-                let anchor = if given { points - 1 } else { blocks * tile };
-                let head =
-                    format!("const BLOCKS: u32 = {blocks}u;\nconst ANCHOR: u32 = {anchor}u;\n");
+                let head = points_of(points, tile, given);
                 let entry = if diagonal { "diagonal" } else { "rectangle" };
                 let body = products(tile, entry, diagonal);
                 let parts = [&layout.wgsl(), &head, PAIRS, PAIRWISE, &body];
@@ -193,6 +201,17 @@ impl Kernel {
                     layout,
                     &parts,
                 )
+            }
+            Kernel::Update {
+                layout,
+                tile,
+                points,
+                given,
+            } => {
+                let head = points_of(points, tile, given);
+                let parts = [&layout.wgsl(), &head, PAIRWISE, &changed_points(tile)];
+                let name = format!("pairwise of {points}, update");
+                of_rows(name, "update", layout, &parts)
             }
             Kernel::Reduce(entry) => {
                 let bindings = [Bind::Uniform, Bind::Read, Bind::ReadWrite];
@@ -209,6 +228,14 @@ fn of_rows(name: String, entry: &'static str, layout: Layout, parts: &[&str]) ->
         &layout.bindings([Bind::Read, Bind::ReadWrite]),
         parts,
     )
+}
+
+/// What the kernels of inner products know of the points.
+fn points_of(points: usize, tile: usize, given: bool) -> String {
+    let blocks = points.div_ceil(tile);
+    // Without an anchor, a row that there is none of.
+    let anchor = if given { points - 1 } else { blocks * tile };
+    format!("const BLOCKS: u32 = {blocks}u;\nconst ANCHOR: u32 = {anchor}u;\n")
 }
 
 /// The entry point of a register tile.
@@ -236,10 +263,7 @@ fn products(tile: usize, entry: &str, diagonal: bool) -> String {
     if diagonal {
         (0..tile).for_each(|p| code += &format!("var bad{p} = 0u;\n"));
     }
-    code += "for (var step = 0u; step < params.steps; step++) {\n\
-             let k = 4u * ((linear / params.pairs * params.steps + step) * 64u + local);\n\
-             let inside = vec4(k, k + 1u, k + 2u, k + 3u) < vec4(params.columns);\n\
-             let m = centre_of(k, inside);\nlet at = params.first + k;\n";
+    code += STEPS;
     for p in 0..tile {
         code += &format!(
             "let e{p} = elements(first.x + {p}u, at);\n\
@@ -271,6 +295,42 @@ fn products(tile: usize, entry: &str, diagonal: bool) -> String {
     }
     code + "}\n"
 }
+
+/// The entry point of `update`: a point against a block of rows.
+fn changed_points(tile: usize) -> String {
+    let mut code = format!(
+        "@compute @workgroup_size(64)\n\
+         fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, \
+         @builtin(local_invocation_index) local: u32) {{\n\
+         let linear = group.y * groups.x + group.x;\n\
+         let pair = linear % params.pairs;\n\
+         let slice = linear / params.pairs * 64u + local;\n\
+         if slice >= params.slices {{ return; }}\n\
+         let c = pair / BLOCKS;\n\
+         let i = params.changed[c / 4u][c % 4u];\n\
+         let first = pair % BLOCKS * {tile}u;\n\
+         var bad = 0u;\n"
+    );
+    (0..tile).for_each(|q| code += &format!("var s{q} = 0.0;\n"));
+    code += STEPS;
+    code += "let e = elements(i, at);\n\
+             bad |= select(1u, 0u, all(finite(e) | !inside));\n\
+             let a = centred(i, e, m, inside);\n";
+    for q in 0..tile {
+        code += &format!(
+            "s{q} += dot(a, centred(first + {q}u, elements(first + {q}u, at), m, inside));\n"
+        );
+    }
+    code += &format!("}}\nlet to = params.sums + pair * {tile}u * params.slices + slice;\n");
+    (0..tile).for_each(|q| code += &format!("add(to + {q}u * params.slices, s{q});\n"));
+    code + "if pair % BLOCKS == 0u { mark(params.marks + c * params.slices + slice, bad); }\n}\n"
+}
+
+/// The loop over an invocation's quads of columns, and the centre's.
+const STEPS: &str = "for (var step = 0u; step < params.steps; step++) {\n\
+     let k = 4u * ((linear / params.pairs * params.steps + step) * 64u + local);\n\
+     let inside = vec4(k, k + 1u, k + 2u, k + 3u) < vec4(params.columns);\n\
+     let m = centre_of(k, inside);\nlet at = params.first + k;\n";
 
 /// The entry point of `mix` for blocks of rows.
 fn mixed_rows(block: usize) -> String {

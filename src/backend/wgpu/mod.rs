@@ -17,6 +17,8 @@ mod sink;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod update;
 mod workspace;
 
 pub use device::Wgpu;

@@ -16,21 +16,29 @@ use crate::{DType, Result};
 /// How the sums of a problem lie in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
-    points: usize,
+    pub points: usize,
     /// Is the last point the given anchor?
-    given: bool,
+    pub given: bool,
     /// Rows of a block.
-    tile: usize,
-    blocks: usize,
+    pub tile: usize,
+    pub blocks: usize,
     /// Invocations that share the columns.
-    slices: usize,
+    pub slices: usize,
     /// Columns at a time.
-    pub chunk: usize,
+    chunk: usize,
+    /// Words of a chunk's centre, and of an anchor behind it: whole quads.
+    pub width: usize,
     /// Pairs of different blocks at a time.
     batch: usize,
 }
 
 impl Tiles {
+    /// For the matrices of a job.
+    pub fn of(job: &Job<'_, '_, '_, '_>, step: &Pairwise) -> Self {
+        let widest = job.shape.columns().iter().copied().max().unwrap_or(1);
+        Tiles::new(job.device, job.shape.n(), step.anchors, widest)
+    }
+
     /// For blocks of at most `widest` columns.
     pub fn new(device: &Wgpu, n: usize, anchors: Anchors, widest: usize) -> Self {
         let most = device.most_words();
@@ -43,16 +51,17 @@ impl Tiles {
         let fit = room / (own + pairs * tile * tile);
         let slices = slices(widest, fit.min(policy::SLICES));
         let left = (room / slices).saturating_sub(own) / (tile * tile);
+        let chunk = (slices * policy::SLICE_COLUMNS)
+            .min(policy::CHUNK)
+            .min(most / (1 + usize::from(anchors.given)) / 4 * 4);
         Tiles {
             points,
             given: anchors.given,
             tile,
             blocks,
             slices,
-            // An anchor lies behind the centre.
-            chunk: (slices * policy::SLICE_COLUMNS)
-                .min(policy::CHUNK)
-                .min(most / (1 + usize::from(anchors.given)) / 4 * 4),
+            chunk,
+            width: chunk.min(widest).next_multiple_of(4),
             batch: left.clamp(1, pairs.max(1)),
         }
     }
@@ -62,19 +71,9 @@ impl Tiles {
         self.marks() + self.blocks * self.tile * self.slices
     }
 
-    /// Words of a centre, and of an anchor behind it.
-    pub fn centre(&self, widest: usize) -> usize {
-        self.anchor(widest)
-            + if self.given {
-                self.chunk.min(widest)
-            } else {
-                0
-            }
-    }
-
-    /// Where the anchor begins behind the centre.
-    fn anchor(&self, widest: usize) -> usize {
-        self.chunk.min(widest).next_multiple_of(4)
+    /// Words of an anchor behind a chunk's centre.
+    pub fn behind(&self) -> usize {
+        self.width * usize::from(self.given)
     }
 
     fn square(&self) -> usize {
@@ -86,7 +85,7 @@ impl Tiles {
         self.blocks * self.square() * self.slices
     }
 
-    fn marks(&self) -> usize {
+    pub fn marks(&self) -> usize {
         // A single block has no others.
         self.rectangles() + self.batch.min(self.pairs()) * self.square() * self.slices
     }
@@ -104,6 +103,68 @@ struct Pairs {
     count: usize,
 }
 
+/// Some columns of bound rows, and where their centres are, and the anchor's elements.
+pub(super) struct Piece<'a> {
+    pub bound: &'a Bound,
+    pub extent: Extent,
+    pub centre: Part,
+    /// A word of the same buffer.
+    pub anchor: u32,
+}
+
+/// Runs some work on all columns of a problem, chunk by chunk. With `keep` their centres are where they
+/// last from run to run, else they are gone after the chunk.
+pub(super) fn each_chunk(
+    job: &mut Job<'_, '_, '_, '_>,
+    p: usize,
+    tiles: &Tiles,
+    keep: bool,
+    mut work: impl FnMut(&mut Job<'_, '_, '_, '_>, &Piece<'_>) -> Result<()>,
+) -> Result<()> {
+    let buffers = job.buffers;
+    let centres = buffers.centres.as_ref().filter(|_| keep);
+    for block in job.shape.problem(p) {
+        for panel in job.panels(block) {
+            let bound = job.bind(Operand::Matrix, block, panel.clone())?;
+            let given = match tiles.given {
+                true => Some(job.bind(Operand::Anchor, block, panel.clone())?),
+                false => None,
+            };
+            let parts = match centres {
+                Some(centres) => centres.parts(block, panel.clone()),
+                None => vec![panel.clone()],
+            };
+            for chunk in parts.into_iter().flat_map(|part| chunks(part, tiles.chunk)) {
+                let (centre, out, anchor) = match centres {
+                    Some(centres) => centres.place(block, chunk.start),
+                    None => (&buffers.centre, 0, tiles.width as u32),
+                };
+                let extent = Extent {
+                    first: (chunk.start - panel.start) as u32,
+                    columns: chunk.len() as u32,
+                    out,
+                    padding: 0,
+                };
+                let piece = Piece {
+                    bound: &bound,
+                    extent,
+                    centre: Part::whole(centre),
+                    anchor,
+                };
+                if let Some(given) = &given {
+                    let extent = Extent {
+                        out: anchor,
+                        ..extent
+                    };
+                    convert(job, given, extent, piece.centre.clone(), DType::F32)?;
+                }
+                work(job, &piece)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Records the step for problem p, whose region begins at word `at` of the arena.
 pub(super) fn record(
     job: &mut Job<'_, '_, '_, '_>,
@@ -111,9 +172,9 @@ pub(super) fn record(
     p: usize,
     at: u32,
     total: Option<i32>,
+    keep: bool,
 ) -> Result<()> {
-    let widest = job.shape.columns().iter().copied().max().unwrap_or(1);
-    let tiles = Tiles::new(job.device, job.shape.n(), step.anchors, widest);
+    let tiles = Tiles::of(job, step);
     let mut all = vec![vec![Pairs {
         diagonal: true,
         first: 0,
@@ -134,39 +195,29 @@ pub(super) fn record(
     }
     for pairs in all {
         let mut fresh = true;
-        for block in job.shape.problem(p) {
-            for panel in job.panels(block) {
-                let bound = job.bind(Operand::Matrix, block, panel.clone())?;
-                let anchor = match tiles.given {
-                    true => Some(job.bind(Operand::Anchor, block, panel.clone())?),
-                    false => None,
-                };
-                for chunk in chunks(panel.clone(), tiles.chunk) {
-                    let extent = Extent {
-                        first: (chunk.start - panel.start) as u32,
-                        columns: chunk.len() as u32,
-                        out: 0,
-                        padding: 0,
-                    };
-                    centre(job, step, &bound, extent, at, total)?;
-                    let behind = tiles.anchor(widest) as u32;
-                    if let Some(anchor) = &anchor {
-                        let to = Part::whole(&job.buffers.centre);
-                        let out = behind;
-                        convert(job, anchor, Extent { out, ..extent }, to, DType::F32)?;
-                    }
-                    for pairs in &pairs {
-                        products(job, &tiles, &bound, (extent, behind), *pairs, fresh)?;
-                    }
-                    fresh = false;
-                }
+        each_chunk(job, p, &tiles, keep, |job, piece| {
+            centre(job, step, piece, at, total)?;
+            for pairs in &pairs {
+                products(job, &tiles, piece, *pairs, fresh)?;
             }
-        }
+            fresh = false;
+            Ok(())
+        })?;
         for pairs in pairs {
             reduce(job, step, &tiles, pairs, at)?;
         }
     }
-    let params = reduce_params(job, step, &tiles, at);
+    finish(job, step, &tiles, at)
+}
+
+/// Clears the rows and columns of rows that are not finite.
+pub(super) fn finish(
+    job: &mut Job<'_, '_, '_, '_>,
+    step: &Pairwise,
+    tiles: &Tiles,
+    at: u32,
+) -> Result<()> {
+    let params = reduce_params(job, step, tiles, at);
     let entries = tiles.points * tiles.points;
     reduce_dispatch(job, "finish", params, entries.div_ceil(64))
 }
@@ -175,43 +226,37 @@ pub(super) fn record(
 fn centre(
     job: &mut Job<'_, '_, '_, '_>,
     step: &Pairwise,
-    bound: &Bound,
-    extent: Extent,
+    piece: &Piece<'_>,
     at: u32,
     total: Option<i32>,
 ) -> Result<()> {
-    let out = Part::whole(&job.buffers.centre);
+    let out = piece.centre.clone();
     let kernel = ColumnsKernel {
-        layout: bound.layout(&out.buffer),
+        layout: piece.bound.layout(&out.buffer),
         statistic: Statistic::Median(Ties::Midpoint),
         weighted: step.weights.is_some(),
         output: DType::F32,
     };
     let weights = step.weights.map_or(0, |slot| at + slot.offset as u32);
-    let params = kernel.params(extent, weights, total.unwrap_or(0));
-    run_columns(job, bound, kernel, params, extent, out)
+    let params = kernel.params(piece.extent, weights, total.unwrap_or(0));
+    run_columns(job, piece.bound, kernel, params, piece.extent, out)
 }
 
 fn products(
     job: &mut Job<'_, '_, '_, '_>,
     tiles: &Tiles,
-    bound: &Bound,
-    (extent, anchor): (Extent, u32),
+    piece: &Piece<'_>,
     pairs: Pairs,
     fresh: bool,
 ) -> Result<()> {
-    let partials = Part::whole(&job.buffers.partials);
     let kernel = Kernel::Pairwise {
-        layout: bound.layout(&partials.buffer),
+        layout: piece.bound.layout(&job.buffers.partials),
         tile: tiles.tile,
         points: tiles.points,
         given: tiles.given,
         diagonal: pairs.diagonal,
     };
-    let params = job.recording.constants(&[PairwiseParams {
-        first: extent.first,
-        columns: extent.columns,
-        slices: tiles.slices as u32,
+    let params = PairwiseParams {
         pairs: pairs.count as u32,
         first_pair: pairs.first as u32,
         sums: if pairs.diagonal {
@@ -219,17 +264,40 @@ fn products(
         } else {
             tiles.rectangles() as u32
         },
+        ..params(tiles, piece, fresh)
+    };
+    dispatch(job, kernel, params, piece, fresh)
+}
+
+/// What all kernels of inner products need to know.
+pub(super) fn params(tiles: &Tiles, piece: &Piece<'_>, fresh: bool) -> PairwiseParams {
+    let columns = piece.extent.columns;
+    PairwiseParams {
+        first: piece.extent.first,
+        columns,
+        slices: tiles.slices as u32,
         marks: tiles.marks() as u32,
         accumulate: u32::from(!fresh),
-        steps: steps(tiles.slices, extent.columns),
-        anchor,
-        padding_a: 0,
-        padding_b: 0,
-    }]);
-    let own = [Part::whole(&job.buffers.centre), partials];
-    let resources = bound.resources(&mut job.recording, params, own);
-    let groups = slice_groups(tiles.slices, extent.columns, fresh);
-    let groups = grid(job.device, groups * pairs.count);
+        steps: steps(tiles.slices, columns),
+        centre: piece.extent.out / 4,
+        anchor: piece.anchor / 4,
+        ..PairwiseParams::default()
+    }
+}
+
+/// Runs a kernel of inner products.
+pub(super) fn dispatch(
+    job: &mut Job<'_, '_, '_, '_>,
+    kernel: Kernel,
+    params: PairwiseParams,
+    piece: &Piece<'_>,
+    fresh: bool,
+) -> Result<()> {
+    let groups = slice_groups(params.slices as usize, params.columns, fresh);
+    let groups = grid(job.device, groups * params.pairs as usize);
+    let params = job.recording.constants(&[params]);
+    let own = [piece.centre.clone(), Part::whole(&job.buffers.partials)];
+    let resources = piece.bound.resources(&mut job.recording, params, own);
     job.recording
         .dispatch_named(format!("{kernel:?}"), || kernel.shader(), resources, groups)
 }
@@ -249,7 +317,7 @@ pub(super) fn slice_groups(slices: usize, columns: u32, fresh: bool) -> usize {
     }
 }
 
-fn reduce_params(
+pub(super) fn reduce_params(
     job: &Job<'_, '_, '_, '_>,
     step: &Pairwise,
     tiles: &Tiles,
@@ -266,10 +334,10 @@ fn reduce_params(
             .map_or(ReduceParams::NO_WEIGHTS, |slot| at + slot.offset as u32),
         points: tiles.points as u32,
         rows: job.shape.n() as u32,
-        anchor: match tiles.given {
-            true => tiles.points as u32 - 1,
-            false => ReduceParams::NO_ANCHOR,
-        },
+        anchor: step
+            .anchors
+            .given_at(job.shape.n())
+            .map_or(ReduceParams::NO_ANCHOR, |point| point as u32),
         blocks: tiles.blocks as u32,
         tile: tiles.tile as u32,
         ..ReduceParams::default()

@@ -248,7 +248,8 @@ pub(super) fn combine(
                 continue;
             }
             // The kernel adds to what the output holds.
-            if !(matches!(job.anchor, Some(Anchor::Output)) && !job.output.is_host()) {
+            let in_place = matches!(job.anchor, Some(Anchor::Output)) && !job.output.is_host();
+            if !in_place {
                 let anchor = job.bind(Operand::Anchor, block, panel.clone())?;
                 let (out, extent) = extent(job, &piece, &target)?;
                 convert(job, &anchor, extent, out, target.dtype)?;

@@ -7,11 +7,13 @@ use ::wgpu;
 use super::feed::Feed;
 use super::record::{Part, Recording};
 use super::sink::Sink;
+use super::transfer::{Region, download, total, upload};
+use super::update::{Centres, Kept};
 use super::{Wgpu, limits, pairwise, plan, policy, steps as primitives};
 use crate::backend::known::{Known, Where};
 use crate::engine::Operands;
 use crate::matrix::{Anchor, Matrix, Output};
-use crate::plan::{Arena, Slot, Statistic, Step, Ties};
+use crate::plan::{Arena, Statistic, Step, Ties};
 use crate::{DType, Error, Result, Shape};
 
 /// The steps of a plan with all that they need on a device.
@@ -21,6 +23,8 @@ pub(crate) struct Workspace {
     shape: Shape,
     known: Known,
     buffers: Buffers,
+    /// For inner products that last from run to run.
+    kept: Option<Kept>,
     feed: Feed,
     anchor_feed: Feed,
     sink: Sink,
@@ -41,6 +45,8 @@ pub(super) struct Buffers {
     /// A chunk of mixed rows, f32, for a statistic and for distances.
     pub mixed: [wgpu::Buffer; 2],
     pub partials: wgpu::Buffer,
+    /// All columns' centres, where they are kept, with room for an anchor's chunk behind them.
+    pub centres: Option<Centres>,
 }
 
 /// What the primitives run with.
@@ -86,7 +92,7 @@ impl Job<'_, '_, '_, '_> {
             .limits()
             .max_storage_buffer_binding_size
             .saturating_sub(1024);
-        ((binding / 4) as usize).min(self.sink.capacity())
+        whole_quads(((binding / 4) as usize).min(self.sink.capacity()))
     }
 }
 
@@ -161,6 +167,8 @@ impl Workspace {
         }
         let storage = wgpu::BufferUsages::STORAGE;
         let copies = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let keeps = |step: &Step| matches!(step, Step::Pairwise(step) if step.keep);
+        let keep = steps.iter().any(keeps);
         device.probe("prepare")?;
         let buffers = device.checked("prepare", |device| {
             let buffer = |label, words: usize, usage| {
@@ -179,6 +187,11 @@ impl Workspace {
                     .mixed
                     .map(|words| buffer("byzagg mixed rows", words, storage)),
                 partials: buffer("byzagg partial sums", words.partials, storage),
+                centres: keep.then(|| {
+                    Centres::new(shape, most, words.behind, |words| {
+                        buffer("byzagg centres", words, storage)
+                    })
+                }),
             }
         })?;
         Ok(Workspace {
@@ -186,6 +199,7 @@ impl Workspace {
             shape: shape.clone(),
             known: Known::new(steps, plan::supported),
             buffers,
+            kept: keep.then(|| Kept::new(shape)),
             feed: Feed::new(shape, input),
             anchor_feed: Feed::new(&shape.of_one_row(), result),
             sink: Sink::new(device, shape, result),
@@ -202,17 +216,26 @@ impl Workspace {
             centre,
             mixed: [a, b],
             partials,
+            centres,
         } = &self.buffers;
         let own: u64 = [arena, centre, a, b, partials]
             .iter()
             .map(|buffer| buffer.size())
             .sum();
-        own as usize + self.feed.bytes() + self.anchor_feed.bytes() + self.sink.bytes()
+        let centres = centres.as_ref().map_or(0, Centres::bytes);
+        let feeds = self.feed.bytes() + self.anchor_feed.bytes();
+        own as usize + centres + feeds + self.sink.bytes()
     }
 
-    /// Operations that a run waits for the device for, because the host does them.
+    /// Operations that a run waits for the device for, because the host does them, and one for the decision
+    /// whether kept inner products need a new centre.
     pub fn host_syncs(&self) -> usize {
-        self.known.host_syncs()
+        self.known.host_syncs() + usize::from(self.kept.is_some())
+    }
+
+    /// How often inner products that are kept were computed about a new centre, over all problems.
+    pub fn renewals(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Kept::renewals)
     }
 
     /// Runs all steps. What the host knows, it writes to the device; what it must compute in the middle,
@@ -282,6 +305,7 @@ impl Workspace {
             anchor,
             output,
             number,
+            changed,
         } = operands;
         let mut job = Job {
             device,
@@ -298,11 +322,12 @@ impl Workspace {
             last: None,
         };
         let (known, stride) = (&self.known, self.stride);
+        let region = Region { known, stride };
         job.feed.begin(device, x)?;
         job.begin_anchor()?;
         job.sink.begin(job.output);
         job.check_buffers()?;
-        upload(&mut job, known, arena, stride, known.given());
+        upload(&mut job, region, arena, known.given());
         for ((step, mean), place) in steps.iter().zip(&self.means).zip(known.places()) {
             match step {
                 Step::Geometry(op) if place == Where::Device => {
@@ -320,22 +345,25 @@ impl Workspace {
                 Step::Geometry(op) => {
                     if place == Where::Host {
                         job.submit()?;
-                        download(device, &job.buffers.arena, known, arena, stride)?;
+                        download(device, &job.buffers.arena, region, arena)?;
                     }
                     arena
                         .problems_mut()
                         .for_each(|region| op.run(region, number));
-                    upload(&mut job, known, arena, stride, [op.out()]);
+                    upload(&mut job, region, arena, [op.out()]);
+                }
+                Step::Pairwise(step) if step.keep => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.record(&mut job, step, arena, region, changed)?;
+                    }
                 }
                 primitive => {
                     for p in 0..arena.problems() {
                         let at = (p * stride) as u32;
-                        let total = |slot: Option<Slot>| {
-                            slot.map(|slot| arena.get(p, slot).iter().sum::<f64>() as i32)
-                        };
+                        let total = |slot| total(arena, p, slot);
                         match primitive {
                             Step::Pairwise(step) => {
-                                pairwise::record(&mut job, step, p, at, total(step.weights))?
+                                pairwise::record(&mut job, step, p, at, total(step.weights), false)?
                             }
                             Step::Columns(step) => {
                                 if let Some(coefficients) = *mean {
@@ -368,64 +396,12 @@ impl Workspace {
 
     /// Everything that the device has computed, into the host's arena. Waits for the device.
     pub fn download(&self, arena: &mut Arena) -> Result<()> {
-        download(
-            &self.device,
-            &self.buffers.arena,
-            &self.known,
-            arena,
-            self.stride,
-        )
+        let region = Region {
+            known: &self.known,
+            stride: self.stride,
+        };
+        download(&self.device, &self.buffers.arena, region, arena)
     }
-}
-
-/// Writes slots of the host's arena to the device.
-fn upload(
-    job: &mut Job<'_, '_, '_, '_>,
-    known: &Known,
-    arena: &Arena,
-    stride: usize,
-    slots: impl IntoIterator<Item = Slot>,
-) {
-    for slot in slots {
-        for p in 0..arena.problems() {
-            let words: Vec<u32> = slot
-                .range()
-                .zip(arena.get(p, slot))
-                .map(|(at, &value)| word(known, at, value))
-                .collect();
-            let offset = 4 * (p * stride + slot.offset) as u64;
-            job.recording.write(&words, &job.buffers.arena, offset);
-        }
-    }
-}
-
-/// A number as the device has it at this place of a region.
-fn word(known: &Known, at: usize, value: f64) -> u32 {
-    if known.is_weight(at) {
-        value as u32
-    } else {
-        (value as f32).to_bits()
-    }
-}
-
-/// Reads the device's arena into the host's, but for what the host has computed itself.
-fn download(
-    device: &Wgpu,
-    from: &wgpu::Buffer,
-    known: &Known,
-    arena: &mut Arena,
-    stride: usize,
-) -> Result<()> {
-    let bytes = device.read(from, 0..from.size())?;
-    let words: &[u32] = bytemuck::cast_slice(&bytes);
-    for (region, words) in arena.problems_mut().zip(words.chunks_exact(stride)) {
-        for (at, (value, &word)) in region.iter_mut().zip(words).enumerate() {
-            if !known.is_host(at) {
-                *value = f64::from(f32::from_bits(word));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The most rows that a step has, mixed or not.
@@ -444,6 +420,8 @@ fn most_rows(shape: &Shape, steps: &[Step]) -> usize {
 /// Words of the buffers that a plan needs.
 struct Words {
     centre: usize,
+    /// Of them, what lies behind a chunk's centre.
+    behind: usize,
     mixed: [usize; 2],
     partials: usize,
 }
@@ -454,6 +432,7 @@ impl Words {
         let widest = shape.columns().iter().copied().max().unwrap_or(0);
         let mut words = Words {
             centre: 0,
+            behind: 0,
             mixed: [0; 2],
             partials: 0,
         };
@@ -461,7 +440,8 @@ impl Words {
             match step {
                 Step::Pairwise(step) => {
                     let tiles = pairwise::Tiles::new(device, shape.n(), step.anchors, widest);
-                    words.centre = words.centre.max(tiles.centre(widest));
+                    words.centre = words.centre.max(tiles.width + tiles.behind());
+                    words.behind = words.behind.max(tiles.behind());
                     words.partials = words.partials.max(tiles.words());
                 }
                 Step::Columns(step) => {
@@ -476,6 +456,14 @@ impl Words {
             }
         }
         words
+    }
+}
+
+/// At most so many columns, a multiple of 64 if there are so many.
+pub(super) fn whole_quads(columns: usize) -> usize {
+    match columns {
+        0..64 => columns.max(1),
+        _ => columns / 64 * 64,
     }
 }
 

@@ -181,6 +181,30 @@ impl Level {
         1e-33 * self.centre.len() as f64
     }
 
+    /// How far an iteration's step from `before` to `after` moves when the distances, which decide the
+    /// shares of rows beyond `near`, are as accurate as f32: relative to the squared radii that they are
+    /// differences of. A bucket that is near the start only because its rows cancel is not known to be.
+    pub fn rounding_of_a_step(
+        &self,
+        before: &[f64],
+        after: &[f64],
+        shares: &[f64],
+        near: f64,
+    ) -> f64 {
+        let from = geometry::squared_distance(before, &self.centre);
+        let of = |i: usize| {
+            let square = geometry::squared_distance(&self.rows[i], before);
+            let error = 3e-7 * (self.spread[i] + from);
+            if square + error < near * near {
+                return 0.0;
+            }
+            let far = geometry::squared_distance(&self.rows[i], after).sqrt();
+            shares[i] * error / (2.0 * square.max(near * near)) * far
+        };
+        let used = (0..self.n()).filter(|&i| shares[i] > 0.0 && self.spread[i].is_finite());
+        used.map(of).sum()
+    }
+
     /// `Σ c_i x_i`, the coefficients on this level's rows.
     pub fn combination(
         &self,

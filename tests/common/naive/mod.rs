@@ -8,7 +8,7 @@ pub mod geometry;
 mod level;
 pub mod parse;
 mod rules;
-mod spectral;
+pub mod spectral;
 mod subsets;
 
 use parse::{Cut, Rule, Stop};
@@ -46,6 +46,12 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// The margin is below the accuracy when rounding may move the result by more than its tolerance.
+    pub fn stable_to(&mut self, shift: f64) {
+        let margin = 1e-10 * self.reach / shift.max(f64::MIN_POSITIVE);
+        self.margin = self.margin.min(margin);
+    }
+
     /// Allows more, as a share of the terms and the reach.
     pub fn widen(&mut self, share: f64) {
         for (slack, terms) in self.slack.iter_mut().zip(&self.terms) {

@@ -253,6 +253,7 @@ fn centered_clipping(
     let mut v = start.clone();
     let mut of_start = 1.0;
     let mut coefficients = vec![0.0; x.n()];
+    let mut shift: f64 = 0.0;
     for _ in 0..iterations {
         let share = |i: usize| {
             let distance = match far || !usable.contains(&i) {
@@ -262,6 +263,7 @@ fn centered_clipping(
             x.weights[i] / x.total() * f64::min(1.0, tau / distance)
         };
         let shares: Vec<f64> = (0..x.n()).map(share).collect();
+        shift = shift.max(x.rounding_of_a_step(&v, &v, &shares, tau));
         let rest = 1.0 - shares.iter().sum::<f64>();
         for (c, share) in coefficients.iter_mut().zip(&shares) {
             *c = *c * rest + share;
@@ -275,6 +277,7 @@ fn centered_clipping(
     }
     let mut result = x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
     result.output = v;
+    result.stable_to(shift);
     if of_start != 0.0 {
         result.pure.fill(false);
     }
@@ -336,10 +339,15 @@ fn geometric_median(x: &Level, nu: f64, stop: Stop) -> Reference {
         Stop::Iterations(iterations) => {
             let mut z = vec![0.0; x.centre.len()];
             let mut coefficients = vec![];
+            let mut shift: f64 = 0.0;
             for _ in 0..iterations {
-                (z, coefficients) = step(&z);
+                let before = z;
+                (z, coefficients) = step(&before);
+                shift = shift.max(x.rounding_of_a_step(&before, &z, &coefficients, nu));
             }
-            x.combination(coefficients, Accuracy::Computed, f64::INFINITY)
+            let mut result = x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
+            result.stable_to(shift);
+            result
         }
         Stop::Tolerance(tolerance) => {
             let (start, margin) = least_sum_of_distances(x, &usable);
@@ -399,6 +407,7 @@ fn ctma(x: &Level, base: &Reference, cut: Cut) -> Reference {
         .map(|(&terms, &pure)| if pure { 0.0 } else { terms })
         .collect();
     let from_centre = geometry::squared_distance(&base.output, &x.centre);
+    let moved = geometry::squared_norm(&base.slack).sqrt();
     let distance = |i: usize| {
         let cost = match finite {
             true => geometry::squared_distance(&x.rows[i], &base.output),
@@ -412,7 +421,8 @@ fn ctma(x: &Level, base: &Reference, cut: Cut) -> Reference {
             } else {
                 0.0
             };
-            let error = 4.0 * (rounding(&computed) + own) / d.sqrt();
+            // What a tie in the base rule may move it by has any direction.
+            let error = 4.0 * (rounding(&computed) + own) / d.sqrt() + moved;
             cost + 1e5 * cost.sqrt() * error
         };
         let scale = scale + x.underflow();

@@ -1,6 +1,6 @@
 //! Rules that need eigenvectors, and Jacobi's way to find them.
 
-use super::geometry::{CAP, Class, squared_distance, squared_norm};
+use super::geometry::{CAP, Class, centre, squared_distance, squared_norm};
 use super::level::Level;
 use super::{Accuracy, Reference};
 
@@ -101,7 +101,9 @@ pub fn filtered_mean(x: &Level, f: usize) -> Reference {
         let gap = (value - values.get(1).copied().unwrap_or(0.0)) / value.max(f64::MIN_POSITIVE);
         // Rounding is relative to the rows' distances from the median.
         let spread: f64 = rows.iter().map(|&i| share[i] * x.spread[i]).sum();
-        margin = margin.min(PER_GAP * gap * value / (spread + x.underflow()));
+        // Of mixed rows what is left of the differences is small beside those that they were made of.
+        let certain = if x.error > 0.0 { 0.1 } else { 1.0 };
+        margin = margin.min(certain * PER_GAP * gap * value / (spread + x.underflow()));
         if least < f64::INFINITY {
             margin = margin.min((value - least).abs() / scale.max(f64::MIN_POSITIVE));
         }
@@ -139,9 +141,18 @@ pub fn flag(x: &Level, m: usize, lambda: f64, rounds: usize, published: bool) ->
         return x.combination(coefficients, Accuracy::Computed, f64::INFINITY);
     }
     let mut rows = usable.clone();
+    // Lengths and angles are as accurate as the distances to the centre that they are differences of: a row
+    // that is much shorter than the centre has no certain direction, and one still shorter counts as zero.
+    let middle = centre(&x.rows, &x.weights);
+    let from_origin = squared_norm(&middle);
+    let mut margin = f64::INFINITY;
     rows.retain(|&i| {
         let square = squared_norm(&x.rows[i]);
-        square > x.underflow() && square <= CAP
+        let scale = from_origin + squared_distance(&x.rows[i], &middle);
+        if square > x.underflow() {
+            margin = margin.min(3e-4 * square / scale);
+        }
+        square > x.underflow().max(2e-6 * from_origin) && square <= CAP
     });
     let count = rows.len();
     let length: Vec<f64> = (rows.iter())
@@ -160,7 +171,7 @@ pub fn flag(x: &Level, m: usize, lambda: f64, rounds: usize, published: bool) ->
     });
     let mut inside = vec![0.0; count];
     let mut between = table(&|_, _| 0.0);
-    let (mut before, mut margin) = (f64::INFINITY, f64::INFINITY);
+    let mut before = f64::INFINITY;
     let mut result = vec![0.0; count];
     for _ in 0..rounds {
         let mut weights = table(&|_, _| 0.0);

@@ -4,6 +4,7 @@ mod naive;
 mod primitives;
 mod segments;
 mod simd;
+mod update;
 
 use super::{Cpu, Operands, Workspace};
 use crate::plan::{Arena, Slot, Step};
@@ -100,6 +101,7 @@ pub(super) fn run_step<'a>(
         anchor: None,
         output: &mut output.into(),
         number: 0,
+        changed: None,
     };
     workspace.run(step, arena, &mut operands);
 }

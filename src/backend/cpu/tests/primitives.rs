@@ -327,6 +327,7 @@ fn pairwise_products() {
                         anchors: origin.into(),
                         weights,
                         out,
+                        keep: false,
                     })];
                     let matrix = Matrix::new(&x, n, d).unwrap();
                     let (arena, _) = run(&cpu, &matrix, &Shape::new(n, d), &step, &start);
@@ -426,6 +427,7 @@ fn everything(n: usize) -> (Vec<Step>, Vec<f64>) {
             anchors: true.into(),
             weights: None,
             out: slot(first, size),
+            keep: false,
         }),
         Step::Columns(Columns {
             distances: distances(first + size, None),

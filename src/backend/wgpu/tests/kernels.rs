@@ -74,6 +74,15 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     diagonal,
                 };
                 writes_msl_and_hlsl(&kernel.shader());
+                if diagonal {
+                    let kernel = Kernel::Update {
+                        layout,
+                        tile,
+                        points,
+                        given,
+                    };
+                    writes_msl_and_hlsl(&kernel.shader());
+                }
             }
         }
     }
@@ -81,7 +90,7 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
 
 #[test]
 fn shaders_that_add_up_are_valid() {
-    for entry in ["squares", "inner", "finish"] {
+    for entry in ["squares", "inner", "update", "finish"] {
         writes_msl_and_hlsl(&Kernel::Reduce(entry).shader());
     }
 }
@@ -110,7 +119,7 @@ fn parameters_agree() {
         fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, padding);
     agrees(Kernel::Distances(layout), size, &fields);
     let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, accumulate,
-            steps, anchor, padding_a, padding_b);
+            steps, centre, anchor, padding, changed);
     let pairwise = Kernel::Pairwise {
         layout,
         tile: 9,
@@ -119,8 +128,15 @@ fn parameters_agree() {
         diagonal: true,
     };
     agrees(pairwise, size, &fields);
+    let update = Kernel::Update {
+        layout,
+        tile: 9,
+        points: 25,
+        given: false,
+    };
+    agrees(update, size, &fields);
     let (size, fields) = fields!(ReduceParams: slices, count, sums, marks, out, classes, weights,
-        points, rows, blocks, tile, first_pair, diagonal, anchor, padding_a, padding_b);
+        points, rows, blocks, tile, first_pair, diagonal, anchor, padding_a, padding_b, changed);
     agrees(Kernel::Reduce("inner"), size, &fields);
 }
 
