@@ -21,7 +21,9 @@ pub fn anchors<T: OutputElement>(case: &Case<T>) -> Vec<Vec<T>> {
     let far = vec![T::from_f32(3e38); case.d];
     match case.n {
         5 => vec![near, bad, infinite, far],
-        _ => vec![near],
+        // The oracle's time grows with n² d.
+        0..64 => vec![near],
+        _ => vec![],
     }
 }
 
