@@ -21,8 +21,8 @@ pub fn anchors<T: OutputElement>(case: &Case<T>) -> Vec<Vec<T>> {
     let far = vec![T::from_f32(3e38); case.d];
     match case.n {
         5 => vec![near, bad, infinite, far],
-        // The oracle's time grows with n² d.
-        0..64 => vec![near],
+        // One block of rows, and several: a software driver takes its time to compile for every n.
+        1 | 8 | 33 => vec![near],
         _ => vec![],
     }
 }
