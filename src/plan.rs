@@ -105,6 +105,7 @@ impl Step {
     }
 
     /// The weights that it reads.
+    #[cfg(feature = "wgpu")]
     pub fn weights(&self) -> Option<Slot> {
         match self {
             Step::Pairwise(step) => step.weights,

@@ -44,7 +44,7 @@ impl<'a> Anchor<'a> {
     }
 }
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "wgpu")]
 impl Output<'_> {
     /// Calls with what is there now, as a matrix of one row.
     pub(crate) fn with_row<R>(
@@ -69,7 +69,6 @@ impl Output<'_> {
             OutputData::F32(slices) => of(slices, shape, call),
             OutputData::Bf16(slices) => of(slices, shape, call),
             OutputData::F16(slices) => of(slices, shape, call),
-            #[cfg(feature = "wgpu")]
             OutputData::Wgpu(output) => {
                 let block = |(place, d): (Place, &usize)| {
                     let skipped = (place.start * output.dtype.size()) as u64;
@@ -96,14 +95,14 @@ impl Output<'_> {
 }
 
 /// Where a block lies in an output.
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "wgpu")]
 struct Place {
     slice: usize,
     start: usize,
 }
 
 /// The places of all blocks, in one slice or each in its own.
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(feature = "wgpu")]
 fn places(slices: usize, shape: &Shape) -> impl Iterator<Item = Place> {
     let mut end = 0;
     shape.columns().iter().enumerate().map(move |(block, d)| {

@@ -339,7 +339,15 @@ impl Workspace {
             self.enqueue(&device, steps, arena, number)?;
         }
         self.renewals += self.kept;
-        self.feed.finish(&device, output)
+        let writes = |step: &Step| match step {
+            Step::Columns(step) => step.write,
+            Step::Combine(_) => true,
+            _ => false,
+        };
+        if steps.iter().any(writes) {
+            self.feed.finish(&device, output)?;
+        }
+        Ok(())
     }
 
     fn enqueue(&self, device: &Cuda, steps: &[Step], arena: &mut Arena, number: u64) -> Result<()> {
