@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests, those of the GPU backend on whatever driver there is. A Linux machine without one gets
-# Mesa's software driver from its distribution (Debian, Ubuntu). Arguments go to `cargo test`.
+# Mesa's software driver from its distribution (Debian, Ubuntu). Arguments go to `cargo test`; the tests of the CUDA
+# backend run only without any.
 #
 # BYZAGG_WITHOUT_ADAPTER=accept runs on a machine that has none and can't get one: the tests that need an
 # adapter then say so and do nothing.
@@ -35,8 +36,11 @@ if [ "${BYZAGG_WITHOUT_ADAPTER:-}" = accept ]; then
     # Cargo keeps what passing tests print to itself.
     echo "BYZAGG_WITHOUT_ADAPTER=accept: if this machine has no adapter, NOTHING IS TESTED ON wgpu." >&2
 fi
-# A machine without CUDA's driver gets the stand-in, which runs the kernels on the CPU. BYZAGG_STAND_IN=always takes it
-# in any case, =asan its variant with AddressSanitizer, =never whatever there is.
+cargo test --workspace --features cli,wgpu "$@"
+[ $# = 0 ] || exit 0
+
+# The same suites on CUDA. A machine without the driver gets the stand-in, which runs the kernels on the CPU.
+# BYZAGG_STAND_IN=always takes it in any case, =asan its variant with AddressSanitizer, =never whatever there is.
 stand_in=()
 has_cuda() { ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; }
 case "${BYZAGG_STAND_IN:-}" in
@@ -45,4 +49,4 @@ asan) stand_in=(scripts/stand_in.py --asan) ;;
 always) stand_in=(scripts/stand_in.py) ;;
 *) has_cuda || stand_in=(scripts/stand_in.py) ;;
 esac
-exec "${stand_in[@]}" cargo test --workspace --features cli,wgpu,cuda "$@"
+exec "${stand_in[@]}" cargo test --features cuda --test cuda --test conformance --test rules --test adversarial

@@ -182,8 +182,9 @@ impl<'a> Run<'a> {
 /// [`workspace_bytes`](Prepared::workspace_bytes). Runs in which more than half of the rows changed are fresh.
 /// [`renewals`](Prepared::renewals) says how often that was: seldom with rows that move less than their
 /// spread between two arrivals. Rows that are chosen to force it cost as much as if nothing were kept, and
-/// the update. On a GPU each run waits for the device once, for the decision
-/// ([`host_syncs`](Prepared::host_syncs)), and can't be encoded in the caller's commands.
+/// the update. On wgpu each run waits for the device once, for the decision
+/// ([`host_syncs`](Prepared::host_syncs)), and can't be encoded in the caller's commands. On CUDA every run is a
+/// fresh computation.
 /// Rules read the matrix by columns, or combine rows, as always: `nnm(cwtm)` keeps its neighbours' distances
 /// and computes its trimmed mean anew, `median` has nothing to keep.
 #[derive(Debug)]
