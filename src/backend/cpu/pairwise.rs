@@ -2,7 +2,7 @@
 
 use super::order::{Finish, On, Order};
 use super::policy::{self, GROUP};
-use super::products::Products;
+use super::products::{Products, RowSums, Term};
 use super::scratch::{Scratch, Sizes, Weights};
 use super::segments::{Cursor, Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
@@ -38,6 +38,9 @@ impl PairwisePlan {
         sizes.result.grow(tile);
         sizes.keys.grow(order.work());
         sizes.rows.grow(n);
+        if step.keep {
+            sizes.pairs.grow(rows);
+        }
         if step.weights.is_some() {
             sizes.keys.grow(n * GROUP * 16);
             sizes.values.grow(n * GROUP * 16);
@@ -103,6 +106,7 @@ impl PairwisePlan {
                     self.rows,
                     &partials[segments.start * size..segments.end * size],
                     out,
+                    self.step.keep,
                 );
             }
         }
@@ -131,6 +135,7 @@ impl PairwisePlan {
             values,
             weights: integers,
             needed,
+            pairs,
             ..
         } = scratch;
         if let Some(weights) = weights {
@@ -174,6 +179,14 @@ impl PairwisePlan {
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
+            if self.step.keep {
+                for row in 0..self.rows {
+                    self.squares(isa, tile, row, pairs);
+                    for (j, square) in pairs[..row].iter().enumerate() {
+                        sums[row * self.rows + j] += square;
+                    }
+                }
+            }
             isa.run(WriteResult {
                 sink: &mut sink,
                 result,
@@ -194,6 +207,23 @@ impl PairwisePlan {
                 self.classify(isa, data, &span, sums, row, class);
             }
         }
+    }
+
+    /// A row's squared distances to all, over a tile that is not centred yet.
+    pub fn squares(&self, isa: Isa, tile: &mut [Line], row: usize, squares: &mut [f64]) {
+        isa.run(ClearOrigin {
+            tile,
+            n: self.n,
+            rows: self.rows,
+        });
+        isa.run(RowSums {
+            tile,
+            rows: self.rows,
+            row,
+            count: self.rows,
+            term: Term::Square,
+            sums: squares,
+        });
     }
 
     /// Finds out why a row's products are not finite: an element that is not, or a long row.
@@ -263,14 +293,49 @@ impl Kernel for Centre<'_> {
     }
 }
 
-/// Adds up the segments of a problem, in order.
-fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
+/// The origin before it is centred, if it is one of the rows.
+struct ClearOrigin<'a> {
+    tile: &'a mut [Line],
+    n: usize,
+    rows: usize,
+}
+
+impl Kernel for ClearOrigin<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if self.n == self.rows {
+            return;
+        }
+        for strip in vectors::<S>(self.tile).chunks_exact_mut(self.rows) {
+            strip[self.n..].fill(s.splat(0.0));
+        }
+    }
+}
+
+/// The inner product of two rows that lasts while the median moves away from the centre.
+///
+/// Of rows nearer to each other than to the centre it is the one that makes their squared distance come out
+/// right, `G_ii + G_jj − 2 G_ij`: a product is only as exact as their squared distances to the centre. Of
+/// others the product is better: the square of a long row's distance would be as inexact as that row is long.
+pub(super) fn lasting(own: f64, other: f64, product: f64, square: f64) -> f64 {
+    match square * square <= own * other {
+        true => 0.5 * (own + other - square),
+        false => product,
+    }
+}
+
+/// Adds up the segments of a problem, in order. With `keep` the numbers below the diagonal are squared
+/// distances.
+fn finish(rows: usize, partials: &[f64], out: &mut [f64], keep: bool) {
     out.fill(0.0);
     let (gram, classes) = out.split_at_mut(rows * rows);
     for partial in partials.chunks_exact(rows * rows + rows) {
         let (sums, of) = partial.split_at(rows * rows);
         for i in 0..rows {
-            let range = i * rows + i..(i + 1) * rows;
+            let first = if keep { 0 } else { i };
+            let range = i * rows + first..(i + 1) * rows;
             for (out, sum) in gram[range.clone()].iter_mut().zip(&sums[range]) {
                 *out += sum;
             }
@@ -284,6 +349,11 @@ fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
     }
     for i in 0..rows {
         for j in i..rows {
+            if keep && i < j {
+                let (own, other) = (gram[i * rows + i], gram[j * rows + j]);
+                let (product, square) = (gram[i * rows + j], gram[j * rows + i]);
+                gram[i * rows + j] = lasting(own, other, product, square);
+            }
             if classes[i] != CLASS_FINITE || classes[j] != CLASS_FINITE {
                 gram[i * rows + j] = if i == j { f64::INFINITY } else { 0.0 };
             }

@@ -4,8 +4,8 @@
 //! of a computation of all products about that centre, so no error adds up however many updates there are.
 
 use super::Context;
-use super::pairwise::{Centre, PairwisePlan};
-use super::products::RowProducts;
+use super::pairwise::{Centre, PairwisePlan, lasting};
+use super::products::{RowSums, Term};
 use super::scratch::Scratch;
 use super::segments::{Segment, Sink};
 use super::simd::Isa;
@@ -172,6 +172,7 @@ impl PairwisePlan {
             tile,
             result,
             needed,
+            pairs,
             ..
         } = scratch;
         let mut centre = &centre[segment.columns.clone()];
@@ -185,6 +186,11 @@ impl PairwisePlan {
                 rows: self.rows,
                 tile,
             });
+            let rows = || (0..self.n).filter(|&row| changed.is_read(row));
+            for row in rows() {
+                self.squares(isa, tile, row, pairs);
+                changed.add(sums, row, pairs, |row, j| (row.max(j), row.min(j)));
+            }
             let own;
             (own, centre) = centre.split_at(span.width());
             let padded: &mut [f32] = bytemuck::cast_slice_mut(result);
@@ -196,13 +202,16 @@ impl PairwisePlan {
                 rows: self.rows,
                 centre: result,
             });
-            for row in (0..self.n).filter(|&row| changed.is_read(row)) {
-                isa.run(RowProducts {
+            for row in rows() {
+                isa.run(RowSums {
                     tile,
                     rows: self.rows,
                     row,
-                    sums: &mut sums[row * self.rows..][..self.rows],
+                    count: self.rows,
+                    term: Term::Product,
+                    sums: pairs,
                 });
+                changed.add(sums, row, pairs, |row, j| (row.min(j), row.max(j)));
                 self.classify(isa, data, &span, sums, row, &mut classes[row]);
             }
         }
@@ -218,7 +227,25 @@ struct Changed<'a> {
 impl Changed<'_> {
     /// Has it changed to something that counts?
     fn is_read(&self, row: usize) -> bool {
-        self.rows[row] && self.weights.is_none_or(|weights| weights[row] > 0.0)
+        self.rows.get(row) == Some(&true) && self.weights.is_none_or(|weights| weights[row] > 0.0)
+    }
+
+    /// Adds a row's sums with all rows to a square matrix, at a place for each pair; the sum of two rows that
+    /// both changed is added once.
+    fn add(
+        &self,
+        to: &mut [f64],
+        row: usize,
+        sums: &[f64],
+        place: impl Fn(usize, usize) -> (usize, usize),
+    ) {
+        let rows = sums.len();
+        for (j, sum) in sums.iter().enumerate() {
+            if j >= row || !self.is_read(j) {
+                let (i, j) = place(row, j);
+                to[i * rows + j] += sum;
+            }
+        }
     }
 }
 
@@ -226,30 +253,37 @@ impl Changed<'_> {
 fn finish(rows: usize, changed: &Changed<'_>, partials: &[f64], out: &mut [f64]) {
     let (gram, classes) = out.split_at_mut(rows * rows);
     let indices = || (0..changed.rows.len()).filter(|&i| changed.rows[i]);
+    let sum = |at: usize| -> f64 {
+        let partials = partials.chunks_exact(rows * rows + rows);
+        partials.fold(0.0, |sum, partial| sum + partial[at])
+    };
     for i in indices() {
-        let row = &mut gram[i * rows..][..rows];
-        row.fill(0.0);
-        classes[i] = match changed.is_read(i) {
-            true => CLASS_FINITE,
-            false => CLASS_BAD,
+        let own = sum(i * rows + i);
+        gram[i * rows + i] = own;
+        let partials = partials.chunks_exact(rows * rows + rows);
+        let class = partials.map(|partial| partial[rows * rows + i]);
+        classes[i] = match class.fold(CLASS_FINITE, f64::max) {
+            _ if !changed.is_read(i) => CLASS_BAD,
+            CLASS_FINITE if !(own <= f64::from(f32::MAX)) => CLASS_FAR,
+            class => class,
         };
-        for partial in partials.chunks_exact(rows * rows + rows) {
-            let (sums, of) = partial.split_at(rows * rows);
-            for (out, sum) in row.iter_mut().zip(&sums[i * rows..]) {
-                *out += sum;
-            }
-            classes[i] = classes[i].max(of[i]);
-        }
-        if !(row[i] <= f64::from(f32::MAX)) {
-            classes[i] = classes[i].max(CLASS_FAR);
-        }
     }
     for i in indices() {
-        for j in 0..rows {
-            if classes[i] != CLASS_FINITE || classes[j] != CLASS_FINITE {
-                gram[i * rows + j] = if i == j { f64::INFINITY } else { 0.0 };
-            }
-            gram[j * rows + i] = gram[i * rows + j];
+        for j in (0..rows).filter(|j| *j != i) {
+            let is_finite = classes[i] == CLASS_FINITE && classes[j] == CLASS_FINITE;
+            let entry = match is_finite {
+                true => {
+                    let (a, b) = (i.min(j), i.max(j));
+                    let (product, square) = (sum(a * rows + b), sum(b * rows + a));
+                    lasting(gram[a * rows + a], gram[b * rows + b], product, square)
+                }
+                false => 0.0,
+            };
+            gram[i * rows + j] = entry;
+            gram[j * rows + i] = entry;
         }
+    }
+    for i in indices().filter(|i| classes[*i] != CLASS_FINITE) {
+        gram[i * rows + i] = f64::INFINITY;
     }
 }
