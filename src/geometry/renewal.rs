@@ -6,9 +6,9 @@ use crate::plan::{CLASS_FAR, CLASS_FINITE};
 /// The centre is renewed when the central row's squared distance to it exceeds this many times the squared
 /// radius that holds more than half of the rows.
 ///
-/// Rounding errors of a squared distance from inner products are about `3e-8 (G_ii + G_jj)`, a fixed part of
-/// the squared distances to the centre, whatever the centre. Within this limit a row of the majority has
-/// `G_ii ≤ 2 (4 + 1) s²`, so they stay below `1e-6 s²`, s the radius: what they also may be about the median.
+/// Rounding errors of inner products are a fixed part of the squared distances to the centre, 1e-7 in
+/// general, 1.5e-6 at worst. Within this limit a row of the majority's ball has `G_ii ≤ (√4 + 1)² s²`, s the
+/// radius, about four times what independent rows have about their median.
 ///
 /// Directly after a renewal the ratio is about ½ for independent rows; with 12 of 25 rows at infinity, where
 /// the median is each coordinate's largest honest value, it is 2, and with 149 of 300 it is 3.9.

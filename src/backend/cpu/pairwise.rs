@@ -2,7 +2,7 @@
 
 use super::order::{Finish, On, Order};
 use super::policy::{self, GROUP};
-use super::products::Products;
+use super::products::{Products, RowSums, Term};
 use super::scratch::{Scratch, Sizes, Weights};
 use super::segments::{Cursor, Segment, Segments, Sink};
 use super::simd::{Isa, Kernel, Simd};
@@ -44,6 +44,9 @@ impl PairwisePlan {
         sizes.rows.grow(n);
         if step.anchors.given {
             sizes.anchor.grow(tile);
+        }
+        if step.keep {
+            sizes.pairs.grow(rows);
         }
         if step.weights.is_some() {
             sizes.keys.grow(n * GROUP * 16);
@@ -118,6 +121,7 @@ impl PairwisePlan {
                     self.rows,
                     &partials[segments.start * size..segments.end * size],
                     out,
+                    self.step.keep,
                 );
             }
         }
@@ -147,6 +151,7 @@ impl PairwisePlan {
             weights: integers,
             needed,
             anchor,
+            pairs,
             ..
         } = scratch;
         if let Some(weights) = weights {
@@ -168,13 +173,7 @@ impl PairwisePlan {
         for span in self.segments.spans(segment, self.tile) {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
-            isa.run(LoadTile {
-                data: operands.0,
-                span: &span,
-                needed,
-                rows: self.rows,
-                tile,
-            });
+            let source = self.load(isa, operands, &span, needed, tile, anchor);
             let on = On {
                 tile,
                 rows: self.rows,
@@ -190,18 +189,23 @@ impl PairwisePlan {
                     isa.run(weighted_median(network, integers, *total, on, values));
                 }
             }
+            if self.step.keep {
+                for row in 0..self.rows {
+                    self.squares(isa, tile, row, pairs);
+                    for (j, square) in pairs[..row].iter().enumerate() {
+                        sums[row * self.rows + j] += square;
+                    }
+                }
+            }
             isa.run(WriteResult {
                 sink: &mut sink,
                 result,
                 width: span.width(),
             });
-            let source = self.source(operands, &span, anchor);
             isa.run(Centre {
                 tile,
-                n: self.n,
                 rows: self.rows,
                 centre: result,
-                anchor: source.anchor,
             });
             isa.run(Products {
                 tile,
@@ -214,23 +218,51 @@ impl PairwisePlan {
         }
     }
 
-    /// Some columns of the operands, with the anchor's loaded if it is given.
-    pub fn source<'a, 'x>(
+    /// A tile's rows and anchors, and where they are from.
+    pub fn load<'a, 'x>(
         &self,
+        isa: Isa,
         (data, given): Operands<'x, '_>,
         span: &'a Span,
+        needed: &[usize],
+        tile: &mut [Line],
         anchor: &'a mut [Line],
     ) -> Source<'a, 'x>
     where
         'x: 'a,
     {
+        isa.run(LoadTile {
+            data,
+            span,
+            needed,
+            rows: self.rows,
+            tile,
+        });
         let anchor: &[Line] = match self.step.anchors.given {
             true => load_anchor(anchor, span, |to| {
                 given.load(span.block, span.block_start, span.columns.clone(), to);
             }),
             false => &[],
         };
+        isa.run(PlaceAnchors {
+            tile,
+            n: self.n,
+            rows: self.rows,
+            anchor,
+        });
         Source { data, span, anchor }
+    }
+
+    /// A point's squared distances to all, over a tile that is not centred yet.
+    pub fn squares(&self, isa: Isa, tile: &[Line], row: usize, squares: &mut [f64]) {
+        isa.run(RowSums {
+            tile,
+            rows: self.rows,
+            row,
+            count: self.rows,
+            term: Term::Square,
+            sums: squares,
+        });
     }
 
     /// Finds out why the products of a row, or of the anchor, are not finite: an element that is not, or
@@ -255,7 +287,7 @@ pub(super) struct Source<'a, 'x> {
     data: &'a Data<'x>,
     span: &'a Span,
     /// Empty without an anchor.
-    pub anchor: &'a [Line],
+    anchor: &'a [Line],
 }
 
 impl Source<'_, '_> {
@@ -289,14 +321,39 @@ fn weighted_median<'a>(
     }
 }
 
-/// Subtracts the centre from each row; a centre that is not finite counts as 0. Behind the n rows are
-/// the origin, if there is one, and the anchor, if its columns are given.
+/// Puts the points behind the n rows: the origin, if there is one, and the anchor, if its columns are given.
+struct PlaceAnchors<'a> {
+    tile: &'a mut [Line],
+    n: usize,
+    rows: usize,
+    anchor: &'a [Line],
+}
+
+impl Kernel for PlaceAnchors<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if self.n == self.rows {
+            return;
+        }
+        let anchor: &[S::F] = bytemuck::cast_slice(self.anchor);
+        let strips = vectors::<S>(self.tile).chunks_exact_mut(self.rows);
+        for (at, strip) in strips.enumerate() {
+            let anchors = &mut strip[self.n..];
+            anchors.fill(s.splat(0.0));
+            if let (Some(last), Some(&given)) = (anchors.last_mut(), anchor.get(at)) {
+                *last = given;
+            }
+        }
+    }
+}
+
+/// Subtracts the centre from each point; a centre that is not finite counts as 0.
 pub(super) struct Centre<'a> {
     pub tile: &'a mut [Line],
-    pub n: usize,
     pub rows: usize,
     pub centre: &'a [Line],
-    pub anchor: &'a [Line],
 }
 
 impl Kernel for Centre<'_> {
@@ -305,31 +362,38 @@ impl Kernel for Centre<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let centre: &[S::F] = bytemuck::cast_slice(self.centre);
-        let anchor: &[S::F] = bytemuck::cast_slice(self.anchor);
         let strips = vectors::<S>(self.tile).chunks_exact_mut(self.rows);
-        for (at, (strip, &m)) in strips.zip(centre).enumerate() {
-            let zero = s.splat(0.0);
+        for (strip, &m) in strips.zip(centre) {
             // m − m is 0 only for a finite m.
             let is_finite = s.lt(s.sub(m, m), s.splat(1.0));
-            let m = s.select(is_finite, m, zero);
-            let (rows, anchors) = strip.split_at_mut(self.n);
-            rows.iter_mut().for_each(|x| *x = s.sub(*x, m));
-            anchors.iter_mut().for_each(|x| *x = s.sub(zero, m));
-            if let (Some(last), Some(&given)) = (anchors.last_mut(), anchor.get(at)) {
-                *last = s.sub(given, m);
-            }
+            let m = s.select(is_finite, m, s.splat(0.0));
+            strip.iter_mut().for_each(|x| *x = s.sub(*x, m));
         }
     }
 }
 
-/// Adds up the segments of a problem, in order.
-fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
+/// The inner product of two rows that lasts while the median moves away from the centre.
+///
+/// Of rows nearer to each other than to the centre it is the one that makes their squared distance come out
+/// right, `G_ii + G_jj − 2 G_ij`: a product is only as exact as their squared distances to the centre. Of
+/// others the product is better: the square of a long row's distance would be as inexact as that row is long.
+pub(super) fn lasting(own: f64, other: f64, product: f64, square: f64) -> f64 {
+    match square * square <= own * other {
+        true => 0.5 * (own + other - square),
+        false => product,
+    }
+}
+
+/// Adds up the segments of a problem, in order. With `keep` the numbers below the diagonal are squared
+/// distances.
+fn finish(rows: usize, partials: &[f64], out: &mut [f64], keep: bool) {
     out.fill(0.0);
     let (gram, classes) = out.split_at_mut(rows * rows);
     for partial in partials.chunks_exact(rows * rows + rows) {
         let (sums, of) = partial.split_at(rows * rows);
         for i in 0..rows {
-            let range = i * rows + i..(i + 1) * rows;
+            let first = if keep { 0 } else { i };
+            let range = i * rows + first..(i + 1) * rows;
             for (out, sum) in gram[range.clone()].iter_mut().zip(&sums[range]) {
                 *out += sum;
             }
@@ -343,6 +407,11 @@ fn finish(rows: usize, partials: &[f64], out: &mut [f64]) {
     }
     for i in 0..rows {
         for j in i..rows {
+            if keep && i < j {
+                let (own, other) = (gram[i * rows + i], gram[j * rows + j]);
+                let (product, square) = (gram[i * rows + j], gram[j * rows + i]);
+                gram[i * rows + j] = lasting(own, other, product, square);
+            }
             if classes[i] != CLASS_FINITE || classes[j] != CLASS_FINITE {
                 gram[i * rows + j] = if i == j { f64::INFINITY } else { 0.0 };
             }

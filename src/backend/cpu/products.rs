@@ -48,40 +48,63 @@ impl Kernel for Products<'_> {
     }
 }
 
-/// Adds the inner products of one row of a tile with all rows: the same bits as [`Products`].
-pub(super) struct RowProducts<'a> {
+/// What is summed over the columns for a pair of rows.
+#[derive(Clone, Copy)]
+pub(super) enum Term {
+    /// Their product: the same bits as [`Products`].
+    Product,
+    /// The square of their difference.
+    Square,
+}
+
+/// Sums over a tile for one row and each of the first `count` rows.
+pub(super) struct RowSums<'a> {
     pub tile: &'a [Line],
     pub rows: usize,
     pub row: usize,
-    /// One for each row.
+    pub count: usize,
+    pub term: Term,
+    /// Replaced, one for each of these rows.
     pub sums: &'a mut [f64],
 }
 
-impl Kernel for RowProducts<'_> {
+impl Kernel for RowSums<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        // Eight sums are enough to wait for none, and fit any registers.
-        let mut at = 0;
-        while at + 8 <= self.rows {
-            self.block::<S, 8>(s, at);
-            at += 8;
-        }
-        if at + 4 <= self.rows {
-            self.block::<S, 4>(s, at);
-            at += 4;
-        }
-        while at < self.rows {
-            self.block::<S, 1>(s, at);
-            at += 1;
+        match self.term {
+            Term::Product => self.all(s, |a, b, sum| s.fma(a, b, sum)),
+            Term::Square => self.all(s, |a, b, sum| {
+                let difference = s.sub(a, b);
+                s.fma(difference, difference, sum)
+            }),
         }
     }
 }
 
-impl RowProducts<'_> {
+impl RowSums<'_> {
     #[inline(always)]
-    fn block<S: Simd, const Q: usize>(&mut self, s: S, j: usize) {
+    fn all<S: Simd>(&mut self, s: S, add: impl Fn(S::F, S::F, S::F) -> S::F + Copy) {
+        // Eight sums are enough to wait for none, and fit any registers.
+        let mut at = 0;
+        while at + 8 <= self.count {
+            self.block::<S, 8>(s, at, add);
+            at += 8;
+        }
+        while at < self.count {
+            self.block::<S, 1>(s, at, add);
+            at += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn block<S: Simd, const Q: usize>(
+        &mut self,
+        s: S,
+        j: usize,
+        add: impl Fn(S::F, S::F, S::F) -> S::F,
+    ) {
         let tile: &[S::F] = bytemuck::cast_slice(self.tile);
         let mut sums = [s.splat(0.0); Q];
         for strip in tile.chunks_exact(self.rows) {
@@ -90,11 +113,11 @@ impl RowProducts<'_> {
             };
             let a = strip[self.row];
             for q in 0..Q {
-                sums[q] = s.fma(a, b[q], sums[q]);
+                sums[q] = add(a, b[q], sums[q]);
             }
         }
         for (out, sum) in self.sums[j..].iter_mut().zip(sums) {
-            *out += f64::from(s.reduce_add(sum));
+            *out = f64::from(s.reduce_add(sum));
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Sizes {
     pub anchor: Size,
     /// Rows (of X, or mixed).
     pub rows: Size,
+    /// Sums of pairs of rows, in f64.
+    pub pairs: Size,
     mixings: Vec<(usize, usize)>,
 }
 
@@ -63,6 +65,8 @@ pub(super) struct Scratch {
     pub needed: Vec<usize>,
     /// A number for each row.
     pub distances: Vec<f32>,
+    /// Sums of pairs of rows.
+    pub pairs: Vec<f64>,
 }
 
 impl Scratch {
@@ -90,6 +94,7 @@ impl Scratch {
             terms: Vec::with_capacity(rows),
             needed: Vec::with_capacity(rows),
             distances: vec![0.0; rows],
+            pairs: vec![0.0; sizes.pairs.0],
         }
     }
 
@@ -108,7 +113,11 @@ impl Scratch {
             .sum();
         let rows =
             self.needed.capacity() * (size_of::<Term>() + size_of::<(i32, f32, usize)>() + 1);
-        lines * size_of::<Line>() + rows + self.mixings.iter().map(Mixing::bytes).sum::<usize>()
+        let pairs = size_of_val(&self.pairs[..]);
+        lines * size_of::<Line>()
+            + pairs
+            + rows
+            + self.mixings.iter().map(Mixing::bytes).sum::<usize>()
     }
 }
 

@@ -4,12 +4,11 @@
 //! of a computation of all products about that centre, so no error adds up however many updates there are.
 
 use super::Context;
-use super::pairwise::{Centre, Operands, PairwisePlan};
-use super::products::RowProducts;
+use super::pairwise::{Centre, Operands, PairwisePlan, lasting};
+use super::products::{RowSums, Term};
 use super::scratch::Scratch;
 use super::segments::{Segment, Sink};
 use super::simd::Isa;
-use super::tile::LoadTile;
 use crate::Shape;
 use crate::geometry::{GeometrySlot, renewal};
 use crate::plan::{Arena, CLASS_BAD, CLASS_FAR, CLASS_FINITE};
@@ -117,9 +116,9 @@ impl PairwisePlan {
                     scratch.needed.clear();
                     scratch
                         .needed
-                        .extend((0..self.n).filter(|row| match changed.contains(row) {
+                        .extend((0..self.n).filter(|&row| match changed.contains(row) {
                             true => changed.is_read(row),
-                            false => classes[*row] == CLASS_FINITE,
+                            false => classes[row] == CLASS_FINITE,
                         }));
                     self.products(
                         context.isa,
@@ -170,39 +169,42 @@ impl PairwisePlan {
             result,
             needed,
             anchor,
+            pairs,
             ..
         } = scratch;
         let mut centre = &centre[segment.columns.clone()];
         for span in self.segments.spans(segment, self.tile) {
             let tile = &mut tile[..span.lines() * self.rows];
             let result = &mut result[..span.lines()];
-            isa.run(LoadTile {
-                data: operands.0,
-                span: &span,
-                needed,
-                rows: self.rows,
-                tile,
-            });
+            let source = self.load(isa, operands, &span, needed, tile, anchor);
+            let rows = || {
+                let points = changed.points.iter().copied();
+                points.filter(|&point| changed.is_read(point))
+            };
+            for row in rows() {
+                self.squares(isa, tile, row, pairs);
+                changed.add(sums, row, pairs, |row, j| (row.max(j), row.min(j)));
+            }
             let own;
             (own, centre) = centre.split_at(span.width());
             let padded: &mut [f32] = bytemuck::cast_slice_mut(result);
             padded[..own.len()].copy_from_slice(own);
             padded[own.len()..].fill(0.0);
-            let source = self.source(operands, &span, anchor);
             isa.run(Centre {
                 tile,
-                n: self.n,
                 rows: self.rows,
                 centre: result,
-                anchor: source.anchor,
             });
-            for &row in changed.points.iter().filter(|row| changed.is_read(row)) {
-                isa.run(RowProducts {
+            for row in rows() {
+                isa.run(RowSums {
                     tile,
                     rows: self.rows,
                     row,
-                    sums: &mut sums[row * self.rows..][..self.rows],
+                    count: self.rows,
+                    term: Term::Product,
+                    sums: pairs,
                 });
+                changed.add(sums, row, pairs, |row, j| (row.min(j), row.max(j)));
                 self.classify(isa, &source, sums, row, &mut classes[row]);
             }
         }
@@ -216,44 +218,73 @@ struct Changed<'a> {
 }
 
 impl Changed<'_> {
-    fn contains(&self, row: &usize) -> bool {
-        self.points.binary_search(row).is_ok()
+    fn contains(&self, point: usize) -> bool {
+        self.points.binary_search(&point).is_ok()
     }
 
-    /// Does this point count? An anchor always does.
-    fn is_read(&self, point: &usize) -> bool {
-        let weight = self.weights.and_then(|weights| weights.get(*point));
-        weight.is_none_or(|weight| *weight > 0.0)
+    /// Has it changed to something that counts? An anchor has.
+    fn is_read(&self, point: usize) -> bool {
+        let weight = self.weights.and_then(|weights| weights.get(point));
+        self.contains(point) && weight.is_none_or(|weight| *weight > 0.0)
+    }
+
+    /// Adds a point's sums with all points to a square matrix, at a place for each pair; the sum of two that
+    /// both changed is added once.
+    fn add(
+        &self,
+        to: &mut [f64],
+        row: usize,
+        sums: &[f64],
+        place: impl Fn(usize, usize) -> (usize, usize),
+    ) {
+        let rows = sums.len();
+        for (j, sum) in sums.iter().enumerate() {
+            if j >= row || !self.is_read(j) {
+                let (i, j) = place(row, j);
+                to[i * rows + j] += sum;
+            }
+        }
     }
 }
 
 /// Adds up the segments of a problem, in order, and replaces the changed points' rows and columns.
 fn finish(rows: usize, changed: &Changed<'_>, partials: &[f64], out: &mut [f64]) {
     let (gram, classes) = out.split_at_mut(rows * rows);
+    let sum = |at: usize| -> f64 {
+        let partials = partials.chunks_exact(rows * rows + rows);
+        partials.fold(0.0, |sum, partial| sum + partial[at])
+    };
     for &i in changed.points {
-        let row = &mut gram[i * rows..][..rows];
-        row.fill(0.0);
-        classes[i] = match changed.is_read(&i) {
-            true => CLASS_FINITE,
-            false => CLASS_BAD,
+        let own = sum(i * rows + i);
+        gram[i * rows + i] = own;
+        let partials = partials.chunks_exact(rows * rows + rows);
+        let class = partials.map(|partial| partial[rows * rows + i]);
+        classes[i] = match class.fold(CLASS_FINITE, f64::max) {
+            _ if !changed.is_read(i) => CLASS_BAD,
+            CLASS_FINITE if !(own <= f64::from(f32::MAX)) => CLASS_FAR,
+            class => class,
         };
-        for partial in partials.chunks_exact(rows * rows + rows) {
-            let (sums, of) = partial.split_at(rows * rows);
-            for (out, sum) in row.iter_mut().zip(&sums[i * rows..]) {
-                *out += sum;
-            }
-            classes[i] = classes[i].max(of[i]);
-        }
-        if !(row[i] <= f64::from(f32::MAX)) {
-            classes[i] = classes[i].max(CLASS_FAR);
-        }
     }
     for &i in changed.points {
-        for j in 0..rows {
-            if classes[i] != CLASS_FINITE || classes[j] != CLASS_FINITE {
-                gram[i * rows + j] = if i == j { f64::INFINITY } else { 0.0 };
-            }
-            gram[j * rows + i] = gram[i * rows + j];
+        for j in (0..rows).filter(|j| *j != i) {
+            let is_finite = classes[i] == CLASS_FINITE && classes[j] == CLASS_FINITE;
+            let entry = match is_finite {
+                true => {
+                    let (a, b) = (i.min(j), i.max(j));
+                    let (product, square) = (sum(a * rows + b), sum(b * rows + a));
+                    lasting(gram[a * rows + a], gram[b * rows + b], product, square)
+                }
+                false => 0.0,
+            };
+            gram[i * rows + j] = entry;
+            gram[j * rows + i] = entry;
         }
+    }
+    for &i in changed
+        .points
+        .iter()
+        .filter(|i| classes[**i] != CLASS_FINITE)
+    {
+        gram[i * rows + i] = f64::INFINITY;
     }
 }
