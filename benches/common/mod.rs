@@ -4,6 +4,9 @@
 
 #[path = "../../src/bin/byzagg/bench/copy.rs"]
 pub mod copy;
+#[cfg(feature = "cuda")]
+#[path = "../../src/bin/byzagg/bench/cuda.rs"]
+pub mod cuda;
 #[path = "../../src/bin/byzagg/failure.rs"]
 pub mod failure;
 #[path = "../../src/bin/byzagg/bench/gaussian.rs"]

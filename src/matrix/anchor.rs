@@ -1,7 +1,9 @@
 //! A vector that a run is given beside the matrix.
 
 use super::select::Blocks;
-use super::shape::{Output, OutputData, Shape};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use super::shape::Output;
+use super::shape::{OutputData, Shape};
 use super::view::{Block, Data, Matrix};
 #[cfg(feature = "wgpu")]
 use super::{BufferBlock, BufferPlace};

@@ -24,7 +24,9 @@ pub use buffer::{BufferBlock, BufferOutput, BufferPlace};
 pub use device::{DeviceBlock, DeviceOutput, DevicePlace, DevicePlaceMut};
 pub use element::{DType, Element, OutputElement};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub use placed::{PlacedBlock, PlacedRows};
+pub use placed::PlacedBlock;
+#[cfg(feature = "cuda")]
+pub use placed::PlacedRows;
 pub use select::Blocks;
 pub use shape::{Output, OutputData, Shape};
 pub use view::{Block, Data, Matrix, Rows};
