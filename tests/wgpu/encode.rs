@@ -158,7 +158,7 @@ fn what_is_not_on_the_device_is_refused() {
     for error in errors {
         assert_eq!(
             error.unwrap_err().to_string(),
-            "encode: expected a matrix, an output and a start in wgpu buffers, got one in the host's memory"
+            "encode: expected a matrix and an output in wgpu buffers, got one in the host's memory"
         );
     }
     gpu.queue().submit([encoder.finish()]);
