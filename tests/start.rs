@@ -312,7 +312,7 @@ fn of_blocks_and_batches() {
                 assert_eq!(pieces.concat(), out, "{text}, {device}");
                 let ranges: Vec<_> = match batch {
                     true => (0..3).map(|b| first(b)..first(b) + sizes[b]).collect(),
-                    false => vec![0..d],
+                    false => std::iter::once(0..d).collect(),
                 };
                 for range in ranges {
                     let own: Vec<Vec<f32>> =

@@ -10,8 +10,9 @@ use crate::report::Weighing;
 ///
 /// A given start that holds a NaN or an infinity, or is too far from the rows to measure (its squared
 /// distance to their median exceeds f32::MAX), counts as zero, so that a training loop which feeds outputs
-/// back recovers by itself; a report says so. The start is no worker: it has no vote and no weight. Before
-/// it, pre-aggregators mix the rows, not the start.
+/// back recovers by itself; a report says so. The start is no worker: it has no vote and no weight. Pre-aggregators
+/// mix the rows, not the start. (Distances to the start are as accurate as about 1e-7 of its squared distance
+/// to the raw rows' median: clipping rows to far less than that length before is not a good idea.)
 ///
 /// Defaults τ = 100, L = 1. A row that is not finite does not pull, but its weight is part of S: a step
 /// is never longer than τ. Breakdown point: half of the weight, for a τ of the size of the honest rows'

@@ -21,7 +21,9 @@ pub fn anchors<T: OutputElement>(case: &Case<T>) -> Vec<Vec<T>> {
     let far = vec![T::from_f32(3e38); case.d];
     match case.n {
         5 => vec![near, bad, infinite, far],
-        _ => vec![near],
+        // One block of rows, and several: a software driver takes its time to compile for every n.
+        1 | 8 | 33 => vec![near],
+        _ => vec![],
     }
 }
 

@@ -281,11 +281,11 @@ impl Workspace {
         } = &operands;
         let host_anchor = anchor.is_some_and(|anchor| anchor.is_host(output));
         if x.host().is_some() || output.is_host() || host_anchor {
-            return Err(Error::shape(
-                OP,
-                "a matrix, an output and a start in wgpu buffers",
-                "one in the host's memory",
-            ));
+            let expected = match anchor {
+                None => "a matrix and an output in wgpu buffers",
+                Some(_) => "a matrix, an output and a start in wgpu buffers",
+            };
+            return Err(Error::shape(OP, expected, "one in the host's memory"));
         }
         let device = self.device.clone();
         let job = self.record(&device, steps, arena, operands)?;

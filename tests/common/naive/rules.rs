@@ -252,6 +252,10 @@ fn centered_clipping(
     let start = start.unwrap_or(&zero);
     let mut v = start.clone();
     let mut of_start = 1.0;
+    // A squared distance to the start is as accurate as its squared distance to the raw rows' centre, which
+    // clipped rows may be far from; what that does to a pull.
+    let from_centre = geometry::squared_distance(start, &x.centre);
+    let mut slack = vec![0.0; x.centre.len()];
     let mut coefficients = vec![0.0; x.n()];
     let mut shift: f64 = 0.0;
     for _ in 0..iterations {
@@ -269,6 +273,12 @@ fn centered_clipping(
             *c = *c * rest + share;
         }
         of_start *= rest;
+        for i in (0..x.n()).filter(|&i| shares[i] > 0.0 && from_centre > 0.0) {
+            let unsure = 1e-6 * from_centre / geometry::squared_distance(&x.rows[i], &v);
+            for (k, slack) in slack.iter_mut().enumerate() {
+                *slack += shares[i] * (x.rows[i][k] - v[k]).abs() * unsure.min(1.0);
+            }
+        }
         for (k, v) in v.iter_mut().enumerate() {
             let pulls = (0..x.n()).filter(|&i| shares[i] > 0.0);
             let step: f64 = pulls.map(|i| shares[i] * (x.rows[i][k] - *v)).sum();
@@ -286,8 +296,10 @@ fn centered_clipping(
     }
     // The distances from the origin and from the start count too, and the start's to the centre, about
     // which products are accumulated: mixed rows may be elsewhere.
-    let from_centre = geometry::squared_distance(start, &x.centre).sqrt();
-    result.reach = result.reach.max(from_centre);
+    if start != &zero {
+        result.reach = result.reach.max(from_centre.sqrt());
+        result.slack = slack;
+    }
     for from in [&zero, start] {
         let distances = usable
             .iter()
