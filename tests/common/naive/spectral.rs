@@ -102,7 +102,7 @@ pub fn filtered_mean(x: &Level, f: usize) -> Reference {
         // Rounding is relative to the rows' distances from the median.
         let spread: f64 = rows.iter().map(|&i| share[i] * x.spread[i]).sum();
         // Of mixed rows what is left of the differences is small beside those that they were made of.
-        let certain = if x.error > 0.0 { 0.1 } else { 1.0 };
+        let certain = if x.error > 0.0 { 0.03 } else { 1.0 };
         margin = margin.min(certain * PER_GAP * gap * value / (spread + x.underflow()));
         if least < f64::INFINITY {
             margin = margin.min((value - least).abs() / scale.max(f64::MIN_POSITIVE));
