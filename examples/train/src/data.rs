@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_idx_files_is_the_shipped_data() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/digits");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/digits");
         let (read, shipped) = (Data::open(&folder).unwrap(), Data::digits().unwrap());
         assert_eq!(read.train.bytes, shipped.train.bytes);
         assert_eq!(read.test.labels, shipped.test.labels);
