@@ -55,7 +55,7 @@ pub struct Arguments {
     /// Neurons in the hidden layer
     #[arg(long, default_value_t = 64, value_parser = count)]
     pub hidden: usize,
-    /// Where gradients are aggregated: auto, cpu or wgpu[:i]
+    /// Where gradients are aggregated: auto, cpu, wgpu[:i] or cuda[:i]
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Where the plot (PREFIX.svg), the curves (PREFIX.csv) and the table (PREFIX.md) go

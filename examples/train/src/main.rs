@@ -15,8 +15,8 @@ mod aggregate;
 mod attack;
 mod cli;
 mod data;
-#[cfg(all(test, feature = "wgpu"))]
-#[allow(dead_code)] // It also lists the devices for the tests of rules.
+#[cfg(all(test, any(feature = "wgpu", feature = "cuda")))]
+#[allow(dead_code)] // What one backend needs, another does not.
 #[path = "../../../tests/common/device.rs"]
 mod device;
 mod model;

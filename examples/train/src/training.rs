@@ -238,20 +238,28 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "wgpu")]
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     #[test]
     fn a_gpu_learns_what_the_cpu_learns() {
-        if crate::device::wgpu().is_none() {
-            return;
-        }
-        for (rule, attack) in [("ctma(median,f=2)", "nan"), ("nnm(cwtm(f=2),f=2)", "alie")] {
-            let [cpu, gpu] = ["cpu", "wgpu"].map(|device| train(device, "10", rule, attack));
-            assert!(!gpu.diverged && gpu.times.len() == 10);
-            assert_eq!(cpu.curve.len(), gpu.curve.len());
-            for ((step, cpu), (_, gpu)) in cpu.curve.iter().zip(&gpu.curve) {
-                // Sums are rounded differently: an image or two near the border may change sides.
-                let difference = (cpu - gpu).abs();
-                assert!(difference <= 0.01, "{rule}, step {step}: {cpu} and {gpu}");
+        let devices = [
+            #[cfg(feature = "wgpu")]
+            crate::device::wgpu().map(|_| "wgpu"),
+            #[cfg(feature = "cuda")]
+            crate::device::cuda().map(|_| "cuda"),
+        ];
+        for device in devices.into_iter().flatten() {
+            for (rule, attack) in [("ctma(median,f=2)", "nan"), ("nnm(cwtm(f=2),f=2)", "alie")] {
+                let [cpu, gpu] = ["cpu", device].map(|device| train(device, "10", rule, attack));
+                assert!(!gpu.diverged && gpu.times.len() == 10);
+                assert_eq!(cpu.curve.len(), gpu.curve.len());
+                for ((step, cpu), (_, gpu)) in cpu.curve.iter().zip(&gpu.curve) {
+                    // Sums are rounded differently: an image or two near the border may change sides.
+                    let difference = (cpu - gpu).abs();
+                    assert!(
+                        difference <= 0.01,
+                        "{rule} on {device}, step {step}: {cpu} and {gpu}"
+                    );
+                }
             }
         }
     }
