@@ -319,7 +319,7 @@ struct Function {
 };
 
 struct Module {
-    void *library;
+    void *object;
     shim::State *(*state)();
     std::map<std::string, Function> functions;
 };
@@ -370,7 +370,7 @@ std::map<std::string, Entry> entries_of(const std::string &text) {
     return entries;
 }
 
-// The folder of this library.
+// The folder of this shared object.
 std::string folder() {
     Dl_info info;
     dladdr((void *)&stand_in_get, &info);
@@ -384,7 +384,7 @@ std::string folder() {
     void *begin = nullptr;
     // Has them allocated.
     module.state();
-    if (dlinfo(module.library, RTLD_DI_TLS_DATA, &begin) || !begin) return {};
+    if (dlinfo(module.object, RTLD_DI_TLS_DATA, &begin) || !begin) return {};
     struct Search {
         void *begin;
         size_t size;
@@ -416,10 +416,10 @@ Result load(Module &module, const std::string &text) {
     if (!target || target > (unsigned)get(CAPABILITY)) return refuse(INVALID_PTX, "%s is for sm_%u", name.c_str(), target);
 
     std::string path = folder() + "/modules/" + name + ".so";
-    module.library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!module.library) return refuse(SHARED_OBJECT_INIT_FAILED, "%s", dlerror());
-    auto kernel = (const shim::Kernel *)dlsym(module.library, "shim_module");
-    module.state = (shim::State * (*)()) dlsym(module.library, "shim_state");
+    module.object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!module.object) return refuse(SHARED_OBJECT_INIT_FAILED, "%s", dlerror());
+    auto kernel = (const shim::Kernel *)dlsym(module.object, "shim_module");
+    module.state = (shim::State * (*)()) dlsym(module.object, "shim_state");
     if (!kernel || !module.state) return refuse(SHARED_OBJECT_INIT_FAILED, "%s is not a module", path.c_str());
     std::map<std::string, Entry> entries = entries_of(text);
     for (; kernel->name; kernel++) {
@@ -458,7 +458,7 @@ API cuModuleLoadDataEx(Module **module, const void *image, unsigned, void *, voi
 API cuModuleUnload(Module *module) {
     // Queued launches still need it.
     Result result = finish_all();
-    dlclose(module->library);
+    dlclose(module->object);
     delete module;
     add(MODULES, -1);
     return result;
