@@ -1,4 +1,5 @@
-//! The numbers by which a device's kernel knows a statistic: cumulative weights between which values count.
+//! The numbers by which a device's kernel knows a statistic: cumulative weights between which values count, and
+//! the coefficients of a mean.
 
 use crate::plan::{Statistic, Ties, Trim};
 
@@ -92,6 +93,17 @@ impl Form {
         } else {
             Cut::new(snap(weight, rows), total)
         }
+    }
+}
+
+/// Coefficients of a mean: its weights by their sum, or equal ones.
+pub(crate) fn mean_coefficients(weights: Option<&[f64]>, n: usize) -> Vec<f64> {
+    match weights {
+        Some(weights) => {
+            let total: f64 = weights.iter().sum();
+            weights.iter().map(|w| w / total).collect()
+        }
+        None => vec![1.0 / n as f64; n],
     }
 }
 

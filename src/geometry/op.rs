@@ -184,6 +184,39 @@ impl Op {
         }
     }
 
+    /// The most rows, raw or mixed, that it has to do with. None for what only the host does: searches and
+    /// eigenvalues.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub fn rows(&self) -> Option<usize> {
+        match *self {
+            Op::Mean { out, .. } | Op::Ctma { out, .. } => Some(out.len),
+            Op::Krum { geometry, .. }
+            | Op::Monna { geometry, .. }
+            | Op::Nnm { geometry, .. }
+            | Op::Clipping { geometry, .. }
+            | Op::Arc { geometry, .. }
+            | Op::CenteredClipping { geometry, .. }
+            | Op::Rfa { geometry, .. } => Some(geometry.n),
+            Op::Compose { inner, n, out, .. } => Some(n.max(inner.len / n).max(out.len / n)),
+            Op::Mix {
+                geometry, mixing, ..
+            } => Some(geometry.n.max(mixing.len / geometry.n)),
+            Op::Expand {
+                coefficients,
+                out,
+                anchor,
+                ..
+            } => Some(out.len.max(coefficients.len) - usize::from(anchor)),
+            Op::Distances { geometry, out, .. } => Some(geometry.n.max(out.len / 2)),
+            Op::Bulyan { .. }
+            | Op::Mda { .. }
+            | Op::Smea { .. }
+            | Op::Caf { .. }
+            | Op::Flag { .. }
+            | Op::Bucketing { .. } => None,
+        }
+    }
+
     /// Is a given vector among its points?
     #[cfg(feature = "cuda")]
     pub fn has_given_anchor(&self) -> bool {

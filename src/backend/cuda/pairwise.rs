@@ -51,18 +51,21 @@ impl Kernel {
                 return fused;
             }
         }
-        let groups = points.div_ceil(GROUP);
-        Kernel {
+        let whole = Kernel {
             bucket: 0,
             points,
             threads: 256,
             columns: 64,
             tile: 8,
-            pairs: if points <= 2 * GROUP {
-                1
-            } else {
-                groups * (groups + 1) / 2
-            },
+            pairs: 1,
+        };
+        if points <= GROUP || (points <= 2 * GROUP && whole.shared() <= device.shared()) {
+            return whole;
+        }
+        let groups = points.div_ceil(GROUP);
+        Kernel {
+            pairs: groups * (groups + 1) / 2,
+            ..whole
         }
     }
 

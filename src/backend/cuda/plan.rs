@@ -29,37 +29,9 @@ fn tiles(rows: usize, columns: usize) -> usize {
     rows.div_ceil(32) * columns.div_ceil(32)
 }
 
-/// Does the device have this operation? The others are searches and eigenvalues.
+/// Does the device have this operation? The kernels know no other anchor than the origin.
 pub(super) fn supported(op: &Op) -> bool {
-    let fits = |n: usize| n <= MAX_ROWS;
-    // The kernels know no other anchor than the origin.
-    if op.has_given_anchor() {
-        return false;
-    }
-    match *op {
-        Op::Mean { out, .. } | Op::Ctma { out, .. } => fits(out.len),
-        Op::Krum { geometry, .. }
-        | Op::Monna { geometry, .. }
-        | Op::Nnm { geometry, .. }
-        | Op::Clipping { geometry, .. }
-        | Op::Arc { geometry, .. }
-        | Op::CenteredClipping { geometry, .. }
-        | Op::Rfa { geometry, .. } => fits(geometry.n),
-        Op::Compose { n, .. } => fits(n),
-        Op::Mix {
-            geometry, mixing, ..
-        } => fits(geometry.n) && fits(mixing.len / geometry.n),
-        Op::Expand {
-            coefficients, out, ..
-        } => fits(out.len) && fits(coefficients.len),
-        Op::Distances { geometry, out, .. } => fits(geometry.n) && fits(out.len / 2),
-        Op::Bulyan { .. }
-        | Op::Mda { .. }
-        | Op::Smea { .. }
-        | Op::Caf { .. }
-        | Op::Flag { .. }
-        | Op::Bucketing { .. } => false,
-    }
+    op.rows().is_some_and(|rows| rows <= MAX_ROWS) && !op.has_given_anchor()
 }
 
 /// Enqueues a supported operation for all problems.

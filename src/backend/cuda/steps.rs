@@ -20,17 +20,6 @@ pub(super) fn rows(step: &Columns, n: usize) -> usize {
     step.mixing.map_or(n, |mixing| mixing.len / n)
 }
 
-/// Coefficients of a mean: its weights by their sum, or equal ones.
-pub(super) fn mean_coefficients(weights: Option<&[f64]>, n: usize) -> Vec<f64> {
-    match weights {
-        Some(weights) => {
-            let total: f64 = weights.iter().sum();
-            weights.iter().map(|w| w / total).collect()
-        }
-        None => vec![1.0 / n as f64; n],
-    }
-}
-
 /// What a step keeps of a chunk of columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kept {

@@ -9,6 +9,7 @@ use super::launch::{self, Grid};
 use super::modules::Module;
 use super::{Cuda, pairwise, plan, policy, steps as primitives};
 use crate::backend::known::{Known, Where};
+use crate::backend::ranks::mean_coefficients;
 use crate::engine::Operands;
 use crate::plan::{Arena, Slot, Statistic, Step};
 use crate::{DType, Error, Result, Shape};
@@ -202,6 +203,18 @@ impl Workspace {
                 "{OP}: expected at most {rows} rows and {problems} problems, got {shape}"
             )));
         }
+        for step in steps {
+            if let Step::Pairwise(step) = step {
+                let needed = pairwise::Kernel::new(device, step, n).shared();
+                if needed > device.shared() {
+                    return Err(device.refuse(format!(
+                        "{OP}: inner products of {n} rows need {needed} bytes of shared memory for a block of threads, \
+                         got a device with {}",
+                        device.shared()
+                    )));
+                }
+            }
+        }
         let mut region = arena;
         let means = steps.iter().map(|step| match step {
             Step::Columns(step) if step.statistic == Statistic::Mean => {
@@ -383,7 +396,7 @@ impl Workspace {
                         let rows = primitives::rows(step, self.shape.n());
                         for p in 0..arena.problems() {
                             let weights = step.weights.map(|slot| arena.get(p, slot));
-                            let values = primitives::mean_coefficients(weights, rows);
+                            let values = mean_coefficients(weights, rows);
                             self.write(&job, &values, p * self.region + at)?;
                         }
                     }

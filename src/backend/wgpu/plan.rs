@@ -28,45 +28,21 @@ const MAX_TRIPS: usize = 60_000;
 
 /// Can this op run on the device? The others are searches or need f64.
 pub(crate) fn supported(op: &Op) -> bool {
-    let fits = |n: usize| (1..=MAX_ROWS).contains(&n);
-    let points_fit = |geometry: GeometrySlot| {
-        fits(geometry.n) && (1..=MAX_ROWS + 1).contains(&geometry.points())
-    };
+    if !op.rows().is_some_and(|rows| (1..=MAX_ROWS).contains(&rows)) {
+        return false;
+    }
+    let points_fit = |geometry: GeometrySlot| geometry.points() <= MAX_ROWS + 1;
     match *op {
-        Op::Mean { out, .. } | Op::Ctma { out, .. } => fits(out.len),
-        Op::Krum { geometry, .. }
-        | Op::Monna { geometry, .. }
-        | Op::Nnm { geometry, .. }
-        | Op::Clipping { geometry, .. }
-        | Op::Arc { geometry, .. } => fits(geometry.n),
         Op::Rfa {
             geometry, nu, stop, ..
-        } => fits(geometry.n) && steps::weiszfeld_supported(geometry, nu, stop),
+        } => steps::weiszfeld_supported(geometry, nu, stop),
         Op::CenteredClipping {
             geometry,
             iterations,
             ..
         } => points_fit(geometry) && steps::clipping_supported(geometry, iterations),
-        Op::Compose { inner, n, out, .. } => fits(n) && fits(inner.len / n) && fits(out.len / n),
-        Op::Mix {
-            geometry, mixing, ..
-        } => fits(geometry.n) && fits(mixing.len / geometry.n),
-        Op::Expand {
-            coefficients,
-            out,
-            anchor,
-            ..
-        } => {
-            let anchor = usize::from(anchor);
-            fits(out.len - anchor) && fits(coefficients.len - anchor)
-        }
-        Op::Distances { geometry, out, .. } => points_fit(geometry) && fits(out.len / 2),
-        Op::Bulyan { .. }
-        | Op::Mda { .. }
-        | Op::Smea { .. }
-        | Op::Caf { .. }
-        | Op::Flag { .. }
-        | Op::Bucketing { .. } => false,
+        Op::Distances { geometry, .. } => points_fit(geometry),
+        _ => true,
     }
 }
 

@@ -16,17 +16,6 @@ use crate::matrix::Anchor;
 use crate::plan::{Columns, Combine, Slot, Statistic};
 use crate::{DType, Result};
 
-/// Coefficients of a mean: its weights by their sum, or equal ones.
-pub(super) fn mean_coefficients(weights: Option<&[f64]>, n: usize) -> Vec<f32> {
-    match weights {
-        Some(weights) => {
-            let total: f64 = weights.iter().sum();
-            weights.iter().map(|w| (w / total) as f32).collect()
-        }
-        None => vec![(1.0 / n as f64) as f32; n],
-    }
-}
-
 /// How a `columns` step takes its columns, and the words that it needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunks {

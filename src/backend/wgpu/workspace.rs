@@ -11,6 +11,7 @@ use super::transfer::{Region, download, total, upload};
 use super::update::{Centres, Kept};
 use super::{Wgpu, limits, pairwise, plan, policy, steps as primitives};
 use crate::backend::known::{Known, Where};
+use crate::backend::ranks::mean_coefficients;
 use crate::engine::Operands;
 use crate::matrix::{Anchor, Matrix, Output};
 use crate::plan::{Arena, Statistic, Step, Ties};
@@ -371,7 +372,9 @@ impl Workspace {
                                     let rows = step
                                         .mixing
                                         .map_or(job.shape.n(), |mixing| mixing.len / job.shape.n());
-                                    let values = primitives::mean_coefficients(weights, rows);
+                                    let values = mean_coefficients(weights, rows);
+                                    let values: Vec<f32> =
+                                        values.into_iter().map(|c| c as f32).collect();
                                     let offset = 4 * u64::from(at + coefficients);
                                     job.recording.write(&values, &job.buffers.arena, offset);
                                 }
