@@ -7,12 +7,15 @@ The tools are files of packages on PyPI, of a pinned version and hash, kept in $
 import hashlib
 import lzma
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +135,23 @@ def networks():
 def ptx_of(name):
     """The PTX of a module as it was packed: scripts/ptx.py says how."""
     return lzma.decompress((PTX / f"{name}.ptx.xz").read_bytes()).decode()
+
+
+def sample(hashes, count):
+    """A few of the things that have these hashes: the same for the same hashes, others when any changes."""
+    seed = repr(sorted(hashes.items()))
+    drawn = sorted(hashes, key=lambda key: hashlib.sha256(repr((key, seed)).encode()).digest())
+    return set(drawn[:count])
+
+
+@contextmanager
+def timed():
+    """Says how long it took, also the processor: one that others use too is slower."""
+    start = time.monotonic()
+    yield
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = used.ru_utime + used.ru_stime
+    print(f"{time.monotonic() - start:.0f} s, {seconds:.0f} s of the processor", file=sys.stderr)
 
 
 def in_parallel(work, items, label):

@@ -2,15 +2,19 @@
 """Assembles the embedded PTX (kernels/ptx) for devices, and compares what the kernels take with kernels/registers.tsv:
 a test of performance without a GPU.
 
-    scripts/ptxas.py --check [NAME...]   fails on more registers, spilled bytes or instructions than in the table
-    scripts/ptxas.py --update [NAME...]  writes the table, and names the kernels that spill
-    scripts/ptxas.py [NAME...]           prints it
-
-Every module is assembled for sm_90; with --all, and by --update, also for the other targets. Without --all the check
-takes those for the modules whose PTX is not what the table was made from, as nothing else can have changed.
+    scripts/ptxas.py --update [NAME...]  assembles the modules that the table does not have as they are now, and writes
+                                         them into it one by one: interrupted, it goes on where it was. A module
+                                         that takes more registers, spilled bytes or instructions than before, or a
+                                         new one that spills, is named and left out, unless --accept says that this
+                                         is intended
+    scripts/ptxas.py --check [NAME...]   fails if a module is not in the table as it is now, or assembles to other
+                                         numbers. With --sample K only K times a module for a target are assembled,
+                                         others whenever any PTX changes
+    scripts/ptxas.py [NAME...]           prints what they take on sm_90; --all: on every target
 
 The columns of the table: module, kernel, target, registers, bytes of static shared memory, bytes of stack, bytes
-spilled, instructions, and the start of the PTX's hash. ptxas has a pinned version; a driver has a ptxas of its own.
+spilled, instructions, and the start of a hash of the PTX and what assembles it. ptxas has a pinned version; a driver
+has a ptxas of its own.
 """
 
 import argparse
@@ -20,6 +24,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import cuda_modules
@@ -29,7 +34,7 @@ from cuda_modules import KERNELS
 TABLE = KERNELS / "registers.tsv"
 MAIN = "sm_90"
 TARGETS = ["sm_75", "sm_80", MAIN, "sm_100"]
-COLUMNS = ["module", "kernel", "target", "registers", "shared", "stack", "spilled", "instructions", "ptx"]
+COLUMNS = ["module", "kernel", "target", "registers", "shared", "stack", "spilled", "instructions", "from"]
 # A scheduler's whims, not a regression. There is no such margin for registers.
 MARGIN = 0.02
 
@@ -73,7 +78,8 @@ def section_lengths(elf):
 
 
 def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    made_by = repr([cuda_modules.TOOLS["ptxas"][1:3], TARGETS])
+    return hashlib.sha256((made_by + text).encode()).hexdigest()[:12]
 
 
 def read_table():
@@ -84,14 +90,17 @@ def read_table():
 def write_table(table):
     lines = ["\t".join(COLUMNS)]
     lines += ["\t".join(map(str, [*key, *row])) for key, row in sorted(table.items())]
-    TABLE.write_text("\n".join(lines) + "\n")
+    # Complete or as it was, even if it is interrupted.
+    part = TABLE.with_suffix(".part")
+    part.write_text("\n".join(lines) + "\n")
+    part.rename(TABLE)
 
 
 def complaints(key, before, now):
     """What is worse than the table says."""
     registers, _, stack, spilled, instructions, _ = now
     if before is None:
-        return ["is not in the table"]
+        return [f"is new and spills {spilled} bytes"] if spilled else []
     found = []
     if spilled > before[3]:
         found.append(f"spills {spilled} bytes, {before[3]} before")
@@ -104,54 +113,102 @@ def complaints(key, before, now):
     return found
 
 
+def targets_of(module):
+    return [target for target in TARGETS if int(target[3:]) >= module.target]
+
+
+def jobs_of(modules, texts, targets=targets_of):
+    # The longest ones first.
+    modules = sorted(modules, key=lambda module: -len(texts[module.name]))
+    return [(module, target, texts[module.name]) for module in modules for target in targets(module)]
+
+
+def rows_of(found):
+    return {tuple(row[:3]): row[3:] for rows in found for row in rows}
+
+
+def is_current(module, text, table):
+    """Are exactly this module's kernels in the table, made from this text?"""
+    kernels = re.findall(r"\.entry (\w+)", text)
+    expected = {(module.name, kernel, target) for kernel in kernels for target in targets_of(module)}
+    rows = {key: row for key, row in table.items() if key[0] == module.name}
+    return rows.keys() == expected and all(row[5] == digest(text) for row in rows.values())
+
+
+def update(stale, texts, accept):
+    known = {m.name for m in cuda_modules.modules()}
+    lock = threading.Lock()
+    finished, worse = {module.name: {} for module in stale}, []
+
+    def assemble_and_write(job):
+        module = job[0]
+        rows = rows_of([assemble(job)])
+        with lock:
+            own = finished[module.name]
+            own.update(rows)
+            if {target for _, _, target in own} != set(targets_of(module)):
+                return
+            # Read again: whoever else writes it has other modules.
+            table = read_table()
+            found = [(key, c) for key, row in sorted(own.items()) for c in complaints(key, table.get(key), row)]
+            worse.extend(found)
+            if accept or not found:
+                others = {k: row for k, row in table.items() if k[0] != module.name and k[0] in known}
+                write_table({**others, **own})
+
+    cuda_modules.in_parallel(assemble_and_write, jobs_of(stale, texts), "ptxas")
+    table = read_table()
+    write_table({key: row for key, row in table.items() if key[0] in known})
+    for key, complaint in worse:
+        print(f"{' '.join(key)} {complaint}", file=sys.stderr)
+    if worse and not accept:
+        raise SystemExit("these are not in the table; --update --accept where that is intended")
+
+
+def check(modules, stale, texts, table, sample):
+    unknown = sorted({key[0] for key in table} - {m.name for m in cuda_modules.modules()})
+    if stale or unknown:
+        names = ", ".join([m.name for m in stale] + [f"{name} (no such module)" for name in unknown])
+        raise SystemExit(f"kernels/registers.tsv is not of these kernels; run scripts/ptxas.py --update: {names}")
+    jobs = jobs_of(modules, texts)
+    if sample is not None:
+        drawn = cuda_modules.sample({(job[0].name, job[1]): digest(job[2]) for job in jobs}, sample)
+        jobs = [job for job in jobs if (job[0].name, job[1]) in drawn]
+    found = rows_of(cuda_modules.in_parallel(assemble, jobs, "ptxas"))
+    wrong = {key: row for key, row in found.items() if row != table[key]}
+    for key, row in sorted(wrong.items()):
+        print(f"{' '.join(key)}: {row[:5]}, the table says {table[key][:5]}", file=sys.stderr)
+    if wrong:
+        raise SystemExit("kernels/registers.tsv says otherwise")
+    print("assembled: " + ", ".join(f"{module.name} for {target}" for module, target, _ in jobs))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--sample", metavar="K", type=int)
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--accept", action="store_true")
     arguments = parser.parse_args()
 
-    cuda_modules.tool("ptxas")
     modules = [m for m in cuda_modules.select(arguments.names) if ptx.path_of(m.name).exists()]
     texts = {m.name: ptx.read(ptx.path_of(m.name)) for m in modules}
     table = read_table()
-    made_from = {key[0]: row[5] for key, row in table.items()}
-    jobs = []
-    for module in modules:
-        same = made_from.get(module.name) == digest(texts[module.name])
-        every = arguments.all or arguments.update or not same
-        if arguments.update and same and not arguments.all:
-            # Already in the table.
-            continue
-        targets = TARGETS if every else [MAIN]
-        jobs += [(module, t, texts[module.name]) for t in targets if int(t[3:]) >= module.target]
-    # The longest ones first.
-    jobs.sort(key=lambda job: -len(job[2]))
-    rows = [row for rows in cuda_modules.in_parallel(assemble, jobs, "ptxas") for row in rows]
-    found = {tuple(row[:3]): row[3:] for row in rows}
-
-    if arguments.update:
-        assembled = {job[0].name for job in jobs}
-        known = {m.name for m in cuda_modules.modules()}
-        kept = {key: row for key, row in table.items() if key[0] not in assembled and key[0] in known}
-        write_table({**kept, **found})
-        for key, row in sorted(found.items()):
-            if row[3]:
-                print(f"{' '.join(key)} spills {row[3]} bytes", file=sys.stderr)
-        return
-    if not arguments.check:
-        print("\t".join(COLUMNS))
-        for key, row in sorted(found.items()):
-            print("\t".join(map(str, [*key, *row])))
-        return
-    wrong = [(key, c) for key, row in sorted(found.items()) for c in complaints(key, table.get(key), row)]
-    gone = {key for key in table if key[0] in texts and key[2] == MAIN} - set(found)
-    wrong += [(key, "is no longer there") for key in sorted(gone)]
-    for key, complaint in wrong:
-        print(f"{' '.join(key)} {complaint}", file=sys.stderr)
-    if wrong:
-        raise SystemExit("kernels/registers.tsv says otherwise; scripts/ptxas.py --update where that is intended")
+    stale = [m for m in modules if not is_current(m, texts[m.name], table)]
+    cuda_modules.tool("ptxas")
+    with cuda_modules.timed():
+        if arguments.update:
+            update(stale, texts, arguments.accept)
+        elif arguments.check:
+            check(modules, stale, texts, table, arguments.sample)
+        else:
+            targets = targets_of if arguments.all else lambda module: [MAIN]
+            found = rows_of(cuda_modules.in_parallel(assemble, jobs_of(modules, texts, targets), "ptxas"))
+            print("\t".join(COLUMNS))
+            for key, row in sorted(found.items()):
+                print("\t".join(map(str, [*key, *row])))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Build:
 
     def driver(self):
         objects = []
-        for name in ("shim", "driver", "memory", "streams"):
+        for name in ("shim", "driver", "modules", "memory", "streams", "graphs"):
             objects.append(self.out / "objects" / f"{name}.o")
             self.compile(objects[-1], [SOURCES / f"{name}.cpp"], [*self.driver_options, "-Wall", "-Wextra", "-c"])
         library = self.out / "libcuda.so.1"

@@ -1,4 +1,4 @@
-// Inside of the stand-in for libcuda.so.1: see driver.cpp.
+// Inside of the stand-in for libcuda.so.1: see driver.cpp. Modules and launches are in modules.cpp.
 #pragma once
 #include "runtime.h"
 
@@ -34,6 +34,7 @@ enum Result : int {
     CAPTURE_ISOLATION = 905,
     CAPTURED_EVENT = 907,
     CAPTURE_WRONG_THREAD = 908,
+    UNKNOWN = 999,
 };
 
 // ---- Settings and counters: driver.cpp lists them. ----
@@ -49,6 +50,8 @@ enum Setting {
     LAZY,
     TRACE,
     FAIL_ALLOCATION,
+    FAIL_COPY,
+    FAIL_MODULE,
     FAIL_LAUNCH,
     FAULT_LAUNCH,
     // Counters, which tests read.
@@ -73,6 +76,11 @@ bool fails(Setting setting);
 Result refuse(Result error, const char *format, ...);
 // What most calls check first: a context is current, and no kernel has faulted.
 Result ready();
+
+const unsigned MOST_THREADS = 1024;
+// Bytes of a block's shared memory: without asking for more, and at most.
+const unsigned STATIC_SHARED = 48 << 10;
+unsigned most_shared();
 
 // ---- memory.cpp ----
 

@@ -223,6 +223,7 @@ API cuMemGetInfo_v2(size_t *available, size_t *total) {
 
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, Stream *stream) {
     if (Result result = ready()) return result;
+    if (fails(FAIL_COPY)) return UNKNOWN;
     if (is_pinned(from, bytes)) return copy(stream, to, (uint64_t)from, bytes, true, false, "cuMemcpyHtoDAsync");
     if (Result result = check_not_captured(stream, "a copy from pageable memory")) return result;
     if (Result result = check_device(to, bytes, false, "cuMemcpyHtoDAsync")) return result;
@@ -241,6 +242,7 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, Stream *st
 
 API cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, Stream *stream) {
     if (Result result = ready()) return result;
+    if (fails(FAIL_COPY)) return UNKNOWN;
     bool pageable = !is_pinned(to, bytes);
     if (pageable)
         if (Result captured = check_not_captured(stream, "a copy to pageable memory")) return captured;

@@ -3,45 +3,12 @@
 // stream that lacks a wait for another, then reads stale data. With LAZY=0 everything runs at once: the earliest.
 //
 // Work runs on the thread that waits, without a lock, so streams of different threads run side by side.
-#include "driver.h"
+#include "streams.h"
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
-#include <memory>
-#include <mutex>
 #include <set>
-#include <thread>
-#include <vector>
-
-struct CapturedGraph;
-
-struct Stream : std::enable_shared_from_this<Stream> {
-    // Waits for the null stream, and it for this one.
-    bool blocking = true;
-    struct Item {
-        Work work;
-        // Instead of work: wait until `other` has done its first `position` items.
-        std::shared_ptr<Stream> other;
-        uint64_t position = 0;
-    };
-    std::deque<Item> queue;
-    uint64_t submitted = 0, done = 0;
-    bool busy = false;
-
-    // While it is captured: the graph, and how much of the stream's work in it others have waited for.
-    std::shared_ptr<CapturedGraph> capture;
-    uint64_t captured = 0, joined = 0;
-};
-
-struct CapturedGraph {
-    std::vector<Work> work;
-    std::vector<std::shared_ptr<Stream>> streams;
-    std::thread::id thread;
-    enum Mode { GLOBAL, THREAD_LOCAL, RELAXED } mode;
-    Result invalid = SUCCESS;
-};
 
 struct Event {
     bool timed = false;
@@ -52,31 +19,17 @@ struct Event {
     std::shared_ptr<CapturedGraph> capture;
 };
 
-struct GraphExec {
-    std::vector<Work> work;
-};
+std::mutex mutex;
+std::vector<std::shared_ptr<CapturedGraph>> captures;
 
 namespace {
 
-typedef std::unique_lock<std::mutex> Lock;
-
-std::mutex mutex;
 std::condition_variable progress;
-// All streams, events and captures there are.
+// All streams and events there are.
 std::set<std::shared_ptr<Stream>> streams;
 std::set<Event *> events;
-std::vector<std::shared_ptr<CapturedGraph>> captures;
 // No more than this many wait in a queue, as on a device.
 const size_t LONGEST = 1024;
-
-std::shared_ptr<Stream> null_stream() {
-    static std::shared_ptr<Stream> stream = [] {
-        auto created = std::make_shared<Stream>();
-        streams.insert(created);
-        return created;
-    }();
-    return stream;
-}
 
 std::shared_ptr<Stream> thread_stream() {
     static thread_local std::shared_ptr<Stream> stream = [] {
@@ -87,7 +40,17 @@ std::shared_ptr<Stream> thread_stream() {
     return stream;
 }
 
-// The stream of a handle; 0 and 1 are the null stream, 2 is the thread's own. Empty for anything else.
+} // namespace
+
+std::shared_ptr<Stream> null_stream() {
+    static std::shared_ptr<Stream> stream = [] {
+        auto created = std::make_shared<Stream>();
+        streams.insert(created);
+        return created;
+    }();
+    return stream;
+}
+
 std::shared_ptr<Stream> stream_of(Stream *handle) {
     if ((uintptr_t)handle <= 1) return null_stream();
     if ((uintptr_t)handle == 2) return thread_stream();
@@ -96,6 +59,8 @@ std::shared_ptr<Stream> stream_of(Stream *handle) {
     refuse(INVALID_HANDLE, "not a stream: %p", (void *)handle);
     return nullptr;
 }
+
+namespace {
 
 Result run(const Work &work) {
     if (get(FAULT)) return (Result)get(FAULT);
@@ -405,102 +370,4 @@ API cuStreamWaitEvent(Stream *handle, Event *event, unsigned) {
     if (stream->capture) return invalidate(*stream->capture, CAPTURE_ISOLATION, "wait for an event outside of the capture");
     enqueue(lock, stream, {nullptr, event->stream, event->position});
     return fault();
-}
-
-// ---- Graphs ----
-
-API cuStreamBeginCapture_v2(Stream *handle, int mode) {
-    if (Result result = ready()) return result;
-    Lock lock(mutex);
-    auto stream = stream_of(handle);
-    if (!stream) return INVALID_HANDLE;
-    if (stream == null_stream()) return refuse(CAPTURE_UNSUPPORTED, "the null stream can't be captured");
-    if (stream->capture) return refuse(CAPTURE_UNSUPPORTED, "the stream is already captured");
-    auto graph = std::make_shared<CapturedGraph>();
-    graph->mode = (CapturedGraph::Mode)mode;
-    graph->thread = std::this_thread::get_id();
-    graph->streams.push_back(stream);
-    stream->capture = graph;
-    stream->captured = stream->joined = 0;
-    captures.push_back(graph);
-    return SUCCESS;
-}
-
-API cuStreamEndCapture(Stream *handle, std::shared_ptr<CapturedGraph> **graph) {
-    if (Result result = ready()) return result;
-    *graph = nullptr;
-    Lock lock(mutex);
-    auto stream = stream_of(handle);
-    if (!stream) return INVALID_HANDLE;
-    auto capture = stream->capture;
-    if (!capture || capture->streams[0] != stream) return refuse(CAPTURE_UNMATCHED, "the stream's capture did not begin here");
-    if (capture->mode != CapturedGraph::RELAXED && capture->thread != std::this_thread::get_id())
-        return refuse(CAPTURE_WRONG_THREAD, "the capture began in another thread");
-    Result result = capture->invalid;
-    for (auto &member : capture->streams) {
-        if (!result && member != stream && member->joined < member->captured)
-            result = refuse(CAPTURE_UNJOINED, "the capture ends before all of its streams are joined");
-        member->capture = nullptr;
-    }
-    capture->streams.clear();
-    captures.erase(std::find(captures.begin(), captures.end(), capture));
-    if (result) return result;
-    *graph = new std::shared_ptr<CapturedGraph>(capture);
-    add(GRAPHS, 1);
-    return SUCCESS;
-}
-
-API cuStreamIsCapturing(Stream *handle, int *status) {
-    Lock lock(mutex);
-    auto stream = stream_of(handle);
-    if (!stream) return INVALID_HANDLE;
-    enum { NONE, ACTIVE, INVALIDATED };
-    *status = !stream->capture ? NONE : stream->capture->invalid ? INVALIDATED : ACTIVE;
-    return SUCCESS;
-}
-
-// With changes of the thread's mode between capture modes, cudarc does nothing; others ask for relaxed.
-API cuThreadExchangeStreamCaptureMode(int *mode) {
-    *mode = CapturedGraph::GLOBAL;
-    return SUCCESS;
-}
-
-API cuGraphInstantiateWithFlags(GraphExec **exec, std::shared_ptr<CapturedGraph> *graph, unsigned long long flags) {
-    if (Result result = ready()) return result;
-    const unsigned AUTO_FREE_ON_LAUNCH = 1, DEVICE_LAUNCH = 4;
-    if ((flags & AUTO_FREE_ON_LAUNCH) && (flags & DEVICE_LAUNCH)) return INVALID_VALUE;
-    *exec = new GraphExec{(*graph)->work};
-    add(GRAPHS, 1);
-    return SUCCESS;
-}
-
-API cuGraphUpload(GraphExec *, Stream *) { return ready(); }
-
-API cuGraphLaunch(GraphExec *exec, Stream *stream) {
-    if (Result result = ready()) return result;
-    // The work is the launch's own: the graph may be destroyed before it runs.
-    auto work = [work = exec->work] {
-        for (const Work &item : work)
-            if (Result result = item()) return result;
-        return SUCCESS;
-    };
-    return submit(stream, work, InGraph::refused, "cuGraphLaunch");
-}
-
-API cuGraphGetNodes(std::shared_ptr<CapturedGraph> *graph, void **nodes, size_t *count) {
-    if (nodes) return refuse(NOT_SUPPORTED, "cuGraphGetNodes: only the number is known");
-    *count = (*graph)->work.size();
-    return SUCCESS;
-}
-
-API cuGraphExecDestroy(GraphExec *exec) {
-    delete exec;
-    add(GRAPHS, -1);
-    return SUCCESS;
-}
-
-API cuGraphDestroy(std::shared_ptr<CapturedGraph> *graph) {
-    delete graph;
-    add(GRAPHS, -1);
-    return SUCCESS;
 }
