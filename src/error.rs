@@ -7,7 +7,8 @@ use crate::DType;
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an operation was refused. Nothing was written to any output.
+/// Why an operation was refused. Nothing was written to any output, unless a device failed in the middle of a run:
+/// then a result in its own memory may be partly written.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

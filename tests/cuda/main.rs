@@ -12,7 +12,14 @@ mod cases;
 #[path = "../common/device.rs"]
 mod device;
 
+mod failures;
 mod graph;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+#[path = "../cli/harness.rs"]
+mod harness;
 mod interop;
+#[cfg(feature = "cli")]
+mod processes;
 mod refusals;
 mod support;

@@ -53,6 +53,18 @@ fn places_that_do_not_hold_a_matrix() {
 }
 
 #[test]
+fn a_shape_that_no_device_holds() {
+    let Some(gpu) = callers() else { return };
+    let shape = Shape::new(1000, isize::MAX as usize / 1000);
+    let rule: byzagg::Rule = "krum(f=2)".parse().unwrap();
+    let error = text(rule.prepare(&Device::Cuda(gpu), &shape, DType::F32));
+    assert!(
+        error.contains("prepare: ") && error.contains(" bytes for "),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_was_not_prepared_for() {
     let Some(gpu) = callers() else { return };
     let x = lattice(N, D);

@@ -262,15 +262,26 @@ impl Feed {
             return Ok(());
         };
         let stream = device.stream();
-        let fail = |error| device.error("copy the result to the host", &error);
-        let mut at = 0;
-        for slice in slices {
-            let bytes: &mut [u8] = bytemuck::cast_slice_mut(slice);
-            let from = result.slice(at..at + bytes.len());
-            stream.memcpy_dtoh(&from, bytes).map_err(fail)?;
-            at += bytes.len();
+        let copy = |to: &mut [u8]| {
+            let copied = stream.memcpy_dtoh(&result.slice(..to.len()), to);
+            copied
+                .and_then(|()| stream.synchronize())
+                .map_err(|error| device.error("copy the result to the host", &error))
+        };
+        if let [slice] = slices {
+            return copy(bytemuck::cast_slice_mut(slice));
         }
-        stream.synchronize().map_err(fail)
+        // All or nothing: a copy that fails must not leave the slices before it written.
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        let mut all = vec![T::zeroed(); len];
+        copy(bytemuck::cast_slice_mut(&mut all))?;
+        let mut rest = &all[..];
+        for slice in slices {
+            let (part, behind) = rest.split_at(slice.len());
+            slice.copy_from_slice(part);
+            rest = behind;
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use cudarc::driver::{
 
 use crate::{DevicePlace, DevicePlaceMut};
 
-/// Is the driver's library there? cudarc panics where it is not.
+/// Is the driver's library there, and is it one? cudarc panics where it is not.
 pub(super) fn find_driver() -> Result<(), String> {
     static FOUND: LazyLock<Result<(), String>> = LazyLock::new(|| {
         let names = match cfg!(windows) {
@@ -23,16 +23,27 @@ pub(super) fn find_driver() -> Result<(), String> {
             // SAFETY: the library's initialisers are the driver's, which any CUDA program runs.
             match unsafe { libloading::Library::new(name) } {
                 Ok(library) => {
-                    // cudarc's own copy stays open, too.
+                    // SAFETY: looked for, not called.
+                    let symbol =
+                        unsafe { library.get::<unsafe extern "C" fn()>("cuDriverGetVersion") };
+                    let found = symbol.map(|_| ());
+                    // cudarc's own copy stays open, too, and is the first that opens.
                     std::mem::forget(library);
-                    return Ok(());
+                    return found
+                        .map_err(|error| format!("{name} is no NVIDIA driver: {}", why(&error)));
                 }
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => reasons.push(why(&error)),
             }
         }
         Err(format!("there is no NVIDIA driver: {}", reasons.join("; ")))
     });
     FOUND.clone()
+}
+
+/// The loader's own words, which name the file.
+fn why(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The CUDA version that the driver is for, as 1000 · major + 10 · minor.
