@@ -74,8 +74,11 @@ def modules():
 
 
 def select(patterns):
-    """The modules whose names contain one of the patterns; all without patterns."""
-    return [m for m in modules() if not patterns or any(p in m.name for p in patterns)]
+    """The modules whose names are one of the patterns, or contain one that is no name; all without patterns."""
+    found = modules()
+    names = {m.name for m in found}
+    matches = lambda name, pattern: name == pattern or (pattern not in names and pattern in name)
+    return [m for m in found if not patterns or any(matches(m.name, p) for p in patterns)]
 
 
 def tool(name):

@@ -12,17 +12,16 @@ mkdir -p "$folder"
 suites=(conformance rules adversarial views properties steady_state cuda)
 flags=()
 for suite in "${suites[@]}"; do flags+=(--test "$suite"); done
-cargo test --release --no-default-features --features cli,cuda --no-run "${flags[@]}" --message-format=json |
+# The tool comes with them.
+cargo test --release --features cli,cuda --no-run "${flags[@]}" --message-format=json |
     python3 -c '
 import json, shutil, sys
 for line in sys.stdin:
     message = json.loads(line)
     path = message.get("executable")
-    if path and message["profile"]["test"]:
+    if path and (message["profile"]["test"] or message["target"]["kind"] == ["bin"]):
         shutil.copy(path, sys.argv[1] + "/" + message["target"]["name"])
 ' "$folder"
-cargo build --release --features cli,cuda
-cp "$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/release/byzagg" "$folder/"
 strip "$folder"/*
 cp scripts/gpu_run.sh scripts/torch_bench.py "$folder/"
 du -sh "$folder"

@@ -7,6 +7,7 @@ target/cuda-stand-in; only what has changed. Needs kernels/ptx (scripts/ptx.py),
     scripts/stand_in.py --asan [COMMAND…]   the same with AddressSanitizer and checks of alignment, in
                                             target/cuda-stand-in-asan
     scripts/stand_in.py --only columns_f32  builds the modules whose names contain it
+    scripts/stand_in.py --rows 8,12         builds the modules for that many rows, and those for any number
 
 A library that loads but lacks every function lies in broken/libcuda.so.1.
 """
@@ -127,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asan", action="store_true")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--rows", type=lambda text: text.split(","))
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     build = Build(arguments.asan)
@@ -134,6 +136,9 @@ def main():
     cuda_modules.networks()
     # The longest ones first.
     modules = [m for m in cuda_modules.select(arguments.only) if (PTX / f"{m.name}.ptx.xz").exists()]
+    if arguments.rows:
+        rows = [m.name.rsplit("_", 1)[-1] for m in modules]
+        modules = [m for m, most in zip(modules, rows) if not most.isdigit() or most in arguments.rows]
     modules.sort(key=lambda m: -(PTX / f"{m.name}.ptx.xz").stat().st_size)
     made = cuda_modules.in_parallel(build.module, modules, "stand-in")
     print(f"{build.out}: {sum(made)} of {len(modules)} modules compiled", file=sys.stderr)

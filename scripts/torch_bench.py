@@ -4,10 +4,13 @@ writes a table of both.
 
     torch_bench.py BENCH.json… --json OUT.json --table OUT.md
 
-Times are by CUDA events, medians over runs that take turns among inputs larger than the cache.
+Times are by CUDA events, medians over runs that take turns among inputs larger than the cache. Matrix products of f32 are
+in f32 (PyTorch's default, no TF32). Expressions are eager PyTorch: a network of torch.minimum and torch.maximum under
+torch.compile would be another kernel, not another expression.
 """
 
 import argparse
+import itertools
 import json
 import re
 import statistics
@@ -16,97 +19,198 @@ import sys
 import torch
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+# What a run of fewer would say by chance.
+RUNS = 9
 
 
 def argument(rule, name):
-    found = re.search(name + r"=(\d+)", rule)
-    return int(found.group(1)) if found else None
+    found = re.search(name + r"=([\d.]+)", rule)
+    return float(found.group(1)) if found else None
+
+
+# Medians of columns: the lower one of an even number, as each of these finds without more work.
+def median_by_median(x):
+    return x.median(0).values
+
+
+def median_by_rank(x):
+    return x.kthvalue((x.shape[0] + 1) // 2, dim=0).values
+
+
+def median_by_sort(x):
+    return x.sort(0).values[(x.shape[0] - 1) // 2]
+
+
+def median_of_columns(x):
+    # Sorts along the memory, behind a transposition.
+    return x.T.contiguous().median(1).values
+
+
+MEDIANS = [median_by_median, median_by_rank, median_by_sort, median_of_columns]
+
+
+def average(x, rows):
+    """The mean of some rows, whose numbers are on the device: by one pass, with a vector of coefficients."""
+    coefficients = torch.zeros(x.shape[0], device=x.device, dtype=x.dtype)
+    return coefficients.index_fill_(0, rows, 1.0 / rows.shape[0]) @ x
+
+
+def gathered_average(x, rows):
+    return x.index_select(0, rows).mean(0)
+
+
+AVERAGES = [average, gathered_average]
 
 
 def trimmed(x, f):
     return x.sort(0).values[f : x.shape[0] - f].mean(0)
 
 
-def around(x, f):
-    keep = x.shape[0] - f
-    centre = x.median(0).values
-    nearest = (x - centre).abs().topk(keep, dim=0, largest=False).indices
+def trimmed_of_columns(x, f):
+    return x.T.contiguous().sort(1).values[:, f : x.shape[0] - f].mean(1)
+
+
+TRIMMED = [trimmed, trimmed_of_columns]
+
+
+def around(x, f, median):
+    centre = median(x)
+    nearest = (x - centre).abs().topk(x.shape[0] - f, dim=0, largest=False, sorted=False).indices
     return x.gather(0, nearest).mean(0)
 
 
-def squares(x):
-    return torch.cdist(x, x).square() if x.dtype == torch.float32 else torch.cdist(x.float(), x.float()).square()
+def squares_by_cdist(x):
+    return torch.cdist(x.float(), x.float()).square()
 
 
-def gram_squares(x):
+def squares_by_gram(x):
+    # bf16 products are rounded to bf16: fast, and not what a rule should choose by.
     products = (x @ x.T).float()
     norms = products.diagonal()
     return norms[:, None] + norms[None] - 2 * products
 
 
-def krum(x, f, of):
-    scores = of(x).topk(x.shape[0] - f - 1, dim=1, largest=False).values.sum(1)
-    return x[scores.argmin()]
+SQUARES = [squares_by_cdist, squares_by_gram]
 
 
-def multikrum(x, f, m, of):
-    scores = of(x).topk(x.shape[0] - f - 1, dim=1, largest=False).values.sum(1)
-    return x[scores.topk(m, largest=False).indices].mean(0)
+def scores(x, f, squares):
+    # Each row is its own nearest.
+    return squares(x).topk(x.shape[0] - f - 1, dim=1, largest=False, sorted=False).values.sum(1)
 
 
-def nearest_mix(x, f, of):
+def krum(x, f, squares):
+    # Indexing with a number on the device would wait for it.
+    return x.index_select(0, scores(x, f, squares).argmin().view(1))[0]
+
+
+def multikrum(x, f, m, squares, mean):
+    return mean(x, scores(x, f, squares).topk(m, largest=False, sorted=False).indices)
+
+
+def nearest_mix(x, f, squares):
     n = x.shape[0]
-    nearest = of(x).topk(n - f, dim=1, largest=False).indices
+    nearest = squares(x).topk(n - f, dim=1, largest=False, sorted=False).indices
     mixing = torch.zeros(n, n, device=x.device, dtype=x.dtype).scatter_(1, nearest, 1.0 / (n - f))
     return mixing @ x
 
 
-def ctma(x, f, base):
-    near = (x - base(x)).square().sum(1).topk(x.shape[0] - f, largest=False).indices
-    return x[near].mean(0)
+def square_distances(x, centre):
+    return (x - centre).square().sum(1)
+
+
+def square_distances_by_products(x, centre):
+    # Nothing of the matrix's size is written.
+    return torch.linalg.vector_norm(x, dim=1).square() - 2 * (x @ centre) + centre @ centre
+
+
+DISTANCES = [square_distances, square_distances_by_products]
+
+
+def ctma(x, f, median, distances, mean):
+    return mean(x, distances(x, median(x)).topk(x.shape[0] - f, largest=False, sorted=False).indices)
 
 
 def rfa(x, iterations, nu=0.1):
     z = torch.zeros_like(x[0])
     for _ in range(iterations):
         beta = 1 / (x - z).norm(dim=1).clamp_min(nu)
-        z = (beta[:, None] * x).sum(0) / beta.sum()
+        z = (beta @ x) / beta.sum()
     return z
 
 
-def expressions(rule):
-    """Ways to compute a rule; none where nobody has one."""
-    f = argument(rule, "f") or 0
-    by_rank = lambda x: x.kthvalue((x.shape[0] + 1) // 2, dim=0).values
-    by_median = lambda x: x.median(0).values
-    by_sort = lambda x: x.sort(0).values[(x.shape[0] - 1) // 2]
-    name = rule.split("(")[0]
+def rfa_by_gram(x, iterations, nu=0.1):
+    # |x_i - w x|^2 = G_ii - 2 (G w)_i + w G w: two passes for any number of iterations.
+    products = (x @ x.T).float()
+    norms = products.diagonal()
+    weights = torch.zeros_like(norms)
+    for _ in range(iterations):
+        along = products @ weights
+        beta = 1 / (norms - 2 * along + weights @ along).clamp_min(nu * nu).sqrt()
+        weights = beta / beta.sum()
+    return weights.to(x.dtype) @ x
+
+
+def buckets(x, s):
+    # In order: a permutation of the rows costs nothing, as it goes into the matrix.
+    n = x.shape[0]
+    of = torch.arange(n, device=x.device) // s
+    mixing = (torch.arange(-(-n // s), device=x.device)[:, None] == of).to(x.dtype)
+    return (mixing / mixing.sum(1, keepdim=True)) @ x
+
+
+def clipped(x, c):
+    return x * (c / torch.linalg.vector_norm(x, dim=1).clamp_min(c))[:, None]
+
+
+def expressions(rule, medians):
+    """Ways to compute a rule, by name, with these medians as its parts; none where nobody has one."""
+    f, name = int(argument(rule, "f") or 0), rule.split("(")[0]
+    ways = {}
+
+    def add(function, *choices):
+        # Each combination of how its parts may be computed.
+        for parts in itertools.product(*choices):
+            key = " ".join([name, *(part.__name__ for part in parts)])
+            ways[key] = lambda x, parts=parts: function(x, *parts)
+
     if name == "mean":
-        return [lambda x: x.mean(0)]
-    if name == "median":
-        return [by_median, by_rank, by_sort]
-    if name == "cwtm":
-        return [lambda x: trimmed(x, f)]
-    if name == "meamed":
-        return [lambda x: around(x, f)]
-    if name == "krum":
-        return [lambda x, of=of: krum(x, f, of) for of in (squares, gram_squares)]
-    if name == "multikrum":
-        return [lambda x, of=of: multikrum(x, f, argument(rule, "m") or x.shape[0] - f, of) for of in (squares, gram_squares)]
-    if rule.startswith("ctma(median"):
-        return [lambda x: ctma(x, f, by_median)]
-    if rule.startswith("nnm(cwtm"):
-        return [lambda x, of=of: trimmed(nearest_mix(x, f, of), f) for of in (squares, gram_squares)]
-    if name == "rfa":
-        return [lambda x: rfa(x, argument(rule, "iterations") or 3)]
-    return []
+        ways["mean"] = lambda x: x.mean(0)
+        ways["product"] = lambda x: x.new_full((x.shape[0],), 1.0 / x.shape[0]) @ x
+    elif name == "median":
+        add(lambda x, median: median(x), MEDIANS)
+    elif name == "cwtm":
+        add(lambda x, trimmed: trimmed(x, f), TRIMMED)
+    elif name == "meamed":
+        add(lambda x, median: around(x, f, median), medians)
+    elif name == "krum":
+        add(lambda x, squares: krum(x, f, squares), SQUARES)
+    elif name == "multikrum":
+        m = argument(rule, "m")
+        add(lambda x, *parts: multikrum(x, f, int(m or x.shape[0] - f), *parts), SQUARES, AVERAGES)
+    elif rule.startswith("ctma(median"):
+        add(lambda x, *parts: ctma(x, f, *parts), medians, DISTANCES, AVERAGES)
+    elif rule.startswith("nnm(cwtm"):
+        add(lambda x, squares, trimmed: trimmed(nearest_mix(x, f, squares), f), SQUARES, TRIMMED)
+    elif name == "rfa":
+        iterations = int(argument(rule, "iterations") or 3)
+        add(lambda x, rfa: rfa(x, iterations), [rfa, rfa_by_gram])
+    elif rule.startswith("bucketing(median"):
+        add(lambda x, median: median(buckets(x, int(argument(rule, "s")))), medians)
+    elif rule.startswith("clipping(median"):
+        add(lambda x, median: median(clipped(x, argument(rule, "c"))), medians)
+    return ways
 
 
-def time(work, inputs, runs):
-    work(inputs[0])
-    torch.cuda.synchronize()
+def time(work, inputs):
+    # As `byzagg bench` does it: each run between two events, on the next input.
+    for x in inputs[:3]:
+        work(x)
     times = []
-    for run in range(runs):
+    for run in range(RUNS):
+        # Long ones vary less.
+        if run >= 3 and sum(times) > 1:
+            break
+        torch.cuda.synchronize()
         first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         first.record()
         work(inputs[run % len(inputs)])
@@ -116,16 +220,19 @@ def time(work, inputs, runs):
     return statistics.median(times)
 
 
-def measure(entry, inputs):
-    best = None
-    for work in expressions(entry["rule"]):
+def fastest(ways, inputs, what):
+    """The seconds of the fastest of some functions, and its name; none where none can be computed."""
+    best = None, None
+    for name, work in ways.items():
         try:
-            seconds = time(work, inputs, 5)
-        except (RuntimeError, torch.cuda.OutOfMemoryError) as error:
-            print(f"{entry['rule']}: {str(error).splitlines()[0]}", file=sys.stderr)
+            seconds = time(work, inputs)
+        except RuntimeError as error:
+            # Also when the memory is too small for what it makes.
+            print(f"{what}, {name}: {str(error).splitlines()[0]}", file=sys.stderr)
             torch.cuda.empty_cache()
             continue
-        best = seconds if best is None else min(best, seconds)
+        if best[0] is None or seconds < best[0]:
+            best = seconds, name
     return best
 
 
@@ -135,26 +242,36 @@ def main():
     parser.add_argument("--json", required=True)
     parser.add_argument("--table", required=True)
     arguments = parser.parse_args()
+    torch.set_grad_enabled(False)
     entries = [entry for path in arguments.bench for entry in json.load(open(path))]
     shapes = sorted({(e["n"], e["d"], e["dtype"]) for e in entries})
-    cache = torch.cuda.get_device_properties(0).L2_cache_size
+    # Old versions don't tell; no GPU has more yet than 128 MiB.
+    cache = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 128 << 20)
     rows = []
     for n, d, dtype in shapes:
         copies = max(1, -(-2 * cache // (n * d * DTYPES[dtype].itemsize)))
         inputs = [torch.randn(n, d, device="cuda").to(DTYPES[dtype]) for _ in range(copies)]
+        medians = {median.__name__: median for median in MEDIANS}
+        _, median = fastest(medians, inputs, "medians")
+        part = [medians[median]] if median else MEDIANS
         for entry in (e for e in entries if (e["n"], e["d"], e["dtype"]) == (n, d, dtype)):
             print(entry["rule"], n, d, dtype, flush=True)
-            rows.append({**entry, "torch_seconds": measure(entry, inputs)})
+            seconds, expression = fastest(expressions(entry["rule"], part), inputs, entry["rule"])
+            rows.append({**entry, "torch_seconds": seconds, "torch_expression": expression})
+            # At once: what follows may not fit or take too long.
+            with open(arguments.json, "w") as file:
+                json.dump(rows, file, indent=1)
         del inputs
         torch.cuda.empty_cache()
-    json.dump(rows, open(arguments.json, "w"), indent=1)
     with open(arguments.table, "w") as table:
         print(f"{torch.cuda.get_device_name(0)}, PyTorch {torch.__version__}. ms; × copy is the time over what the", file=table)
         print("rule's bytes take at the copy's speed in the same run; × torch how often faster.\n", file=table)
-        print("| rule | n | d | type | ms | × copy | torch ms | × torch |\n|---|--:|--:|---|--:|--:|--:|--:|", file=table)
+        print("| rule | n | d | type | ms | × copy | torch ms | × torch | the fastest there |\n|---|--:|--:|---|--:|--:|--:|--:|---|", file=table)
         for row in rows:
             other = row["torch_seconds"]
-            theirs = f"{1e3 * other:.3f} | {other / row['seconds']:.1f}" if other else "– | –"
+            theirs = (
+                f"{1e3 * other:.3f} | {other / row['seconds']:.1f} | {row['torch_expression']}" if other else "– | – | –"
+            )
             print(
                 f"| `{row['rule']}` | {row['n']} | {row['d']} | {row['dtype']} | {1e3 * row['seconds']:.3f} "
                 f"| {row['times_copy']:.2f} | {theirs} |",
