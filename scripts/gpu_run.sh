@@ -4,6 +4,7 @@
 #
 #   ./gpu_run.sh [RESULTS]                # results unless given
 #   STEPS="tests bench" ./gpu_run.sh      # some of: tests sanitizer bench
+#   SUITES=cuda N=8,25 D=1e5 ./gpu_run.sh # one suite, and benchmarks of these rows and columns only
 set -uo pipefail
 cd "$(dirname "$0")"
 results=$(realpath -m "${1:-results}")
@@ -27,7 +28,7 @@ steps=${STEPS:-tests sanitizer bench}
     tee "$results/device.txt"
 
 if [[ $steps == *tests* ]]; then
-    for suite in cuda conformance rules adversarial views properties steady_state; do
+    for suite in ${SUITES:-cuda conformance rules adversarial views properties steady_state}; do
         run "$suite" "./$suite"
     done
 fi
@@ -44,13 +45,17 @@ if [[ $steps == *sanitizer* ]]; then
 fi
 
 if [[ $steps == *bench* ]]; then
+    bench() {
+        local name=bench-$1
+        shift
+        run "$name" ./byzagg bench --device cuda --rounds 3 --json "$results/$name.json" "$@"
+    }
     for dtype in f32 bf16; do
-        run "bench-$dtype" ./byzagg bench --device cuda --dtype "$dtype" --n 8,16,25,32,64,128 --d 2.5e7 \
-            --rounds 3 --json "$results/bench-$dtype.json"
+        bench "$dtype" --dtype "$dtype" --n "${N:-8,16,25,32,64,128}" --d "${D:-2.5e7}"
     done
-    run bench-256 ./byzagg bench --device cuda --n 256 --d 1e7 --rule median --rule 'cwtm(f=32)' --rounds 3 \
-        --json "$results/bench-256.json"
-    run bench-latency ./byzagg bench --device cuda --n 25 --d 1e5 --rounds 3 --json "$results/bench-latency.json"
+    many=${N:-256}
+    bench 256 --n "$many" --d "${D:-1e7}" --rule median --rule "cwtm(f=$((${many%%,*} / 8)))"
+    bench latency --n "${N:-25}" --d "${D:-1e5}"
     if python3 -c 'import torch' 2>/dev/null; then
         run torch python3 torch_bench.py "$results"/bench-*.json --json "$results/torch.json" --table "$results/table.md"
     else
