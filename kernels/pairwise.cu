@@ -17,23 +17,28 @@
 // Grid (blocks * pairs, problems), THREADS threads, dynamic shared memory: `shared_floats` times 4 bytes.
 #include "common.cuh"
 #include "pairwise/params.cuh"
+#ifdef TENSOR
+#include "pairwise/tensor.cuh"
+#else
 #include "pairwise/products.cuh"
+#endif
 #include "pairwise/stage.cuh"
 
 #ifdef ROWS
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(const Matrix x, const Pairwise p) {
     DYN_SHARED(float, shared);
-    const Tiles tiles = triangle(p.points);
+    const Tiles found = triangle(p.points), &tiles = keep(found);
     Sums sums(shared, tiles);
     clear_flags();
     u64 first, last;
     slabs_of(x, blockIdx.x, first, last);
-    for (u64 s = first; s < last; s++) {
+    for (u32 slabs = last > first ? (u32)(last - first) : 0; slabs; slabs--) {
+        const u64 s = last - slabs;
         const Slab slab = slab_of(x, s, sizeof(ELEMENT));
         for (u32 k = 0; k < slab.columns; k += COLUMNS) {
-            const u32 left = (slab.columns - k + WIDTH - 1) / WIDTH, threads = left < THREADS ? left : THREADS;
-            stage_about_median<ELEMENT>(slab, x, p, s, k, threads, shared, sums.pitch);
+            const u32 left = (slab.columns - k + UNIT - 1) / UNIT * UNIT / WIDTH, threads = left < THREADS ? left : THREADS;
+            stage_about_median<ELEMENT>(slab, x, p, s, k, threads, shared, pitch_of(tiles));
             prefetch<ELEMENT>(slab, x.n, k + COLUMNS);
             __syncthreads();
             sums.add(WIDTH * threads);
@@ -41,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(
     }
     sums.flush();
     const u64 at = partial_of(x, blockIdx.x);
-    write_sums(sums, p, tiles, at, 0, 0);
+    write_sums(sums, p, tiles, at);
     write_marks(p, at, 0);
 }
 
@@ -49,28 +54,29 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise(const Matrix x, const Pairwise p) {
     DYN_SHARED(float, shared);
-    const u32 block = blockIdx.x / p.pairs;
     u32 a, b;
     pair_of(blockIdx.x % p.pairs, a, b);
-    const Tiles tiles = p.pairs == 1 ? triangle(p.points) : group_tiles(p.points, a, b);
+    const Tiles found = p.pairs == 1 ? triangle(p.points) : group_tiles(p.points, a, b), &tiles = keep(found);
     Sums sums(shared, tiles);
     clear_flags();
-    const u32 skipped = unread(x, p, tiles, a, b);
+    // Here, not in a register.
+    __shared__ Bits skipped[THREADS];
+    skipped[threadIdx.x] = unread(x, p, tiles);
     u64 first, last;
-    slabs_of(x, block, first, last);
-    for (u64 s = first; s < last; s++) {
+    slabs_of(x, blockIdx.x / p.pairs, first, last);
+    for (u32 slabs = last > first ? (u32)(last - first) : 0; slabs; slabs--) {
+        const u64 s = last - slabs;
         const Slab slab = slab_of(x, s, sizeof(ELEMENT));
-        const float *centre = p.centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB;
         for (u32 k = 0; k < slab.columns; k += COLUMNS) {
-            stage_about<ELEMENT>(slab, x, p, s, centre, tiles, a, b, skipped, k, shared, sums.pitch);
+            stage_about<ELEMENT>(slab, x, p, s, tiles, skipped[threadIdx.x], k, shared, pitch_of(tiles));
             __syncthreads();
             sums.add(slab.columns - k < COLUMNS ? slab.columns - k : COLUMNS);
         }
     }
     sums.flush();
-    const u64 at = partial_of(x, block);
-    write_sums(sums, p, tiles, at, a, b);
-    if (a == b) write_marks(p, at, a * GROUP);
+    const u64 at = partial_of(x, blockIdx.x / p.pairs);
+    write_sums(sums, p, tiles, at);
+    if (tiles.a == tiles.b) write_marks(p, at, tiles.a * GROUP);
 }
 
 #endif

@@ -157,7 +157,7 @@ __device__ __forceinline__ void centre_column(float *own, const Matrix &x, const
             *(Four *)(own + 4 * c) = four;
         }
     }
-    const u32 chunks = (p.points + R - 1) / R * CHUNKS;
+    const u32 chunks = (p.points + PADDING - 1) / PADDING * (PADDING / 4);
 #pragma unroll 1
     for (; c < chunks; c++) {
         Four four = {};
@@ -215,36 +215,48 @@ __device__ __forceinline__ void stage_about_median(const Slab &slab, const Matri
 #else
 
 // The first point of a chunk.
-__device__ __forceinline__ u32 point_of(const Tiles &t, u32 a, u32 b, u32 chunk) {
+__device__ __forceinline__ u32 point_of(const Tiles &t, u32 chunk) {
     const u32 own = t.rows * CHUNKS;
-    return chunk < own ? a * GROUP + 4 * chunk : b * GROUP + 4 * (chunk - own);
+    return chunk < own ? t.a * GROUP + 4 * chunk : t.b * GROUP + 4 * (chunk - own);
 }
 
-// A bit for each row of weight 0 among the points that this thread stages: it is not read.
-__device__ __forceinline__ u32 unread(const Matrix &x, const Pairwise &p, const Tiles &t, u32 a, u32 b) {
-    u32 bits = 0, bit = 0;
+// A bit for each point that a thread stages.
+#ifdef TENSOR
+typedef u64 Bits;
+#else
+typedef u32 Bits;
+#endif
+static_assert(2 * GROUP / (THREADS / COLUMNS) == 8 * sizeof(Bits), "");
+
+// Which rows have weight 0: they are not read.
+__device__ __forceinline__ Bits unread(const Matrix &x, const Pairwise &p, const Tiles &t) {
+    Bits bits = 0;
+    u32 bit = 0;
     if (p.weights == NO_WEIGHTS) return 0;
     const double *weights = region_of(x) + p.weights;
     for (u32 c = threadIdx.x / COLUMNS; c < (t.rows + t.columns) * CHUNKS; c += THREADS / COLUMNS)
         for (u32 q = 0; q < 4; q++, bit++) {
-            const u32 i = point_of(t, a, b, c) + q;
-            if (i < x.n && weights[i] == 0.0) bits |= 1u << bit;
+            const u32 i = point_of(t, c) + q;
+            if (i < x.n && weights[i] == 0.0) bits |= (Bits)1 << bit;
         }
     return bits;
 }
 
 // Stages columns [k, k + COLUMNS) of the block's points about a given centre. A thread does one column of every
-// fourth chunk of points.
+// fourth (TENSOR: second) chunk of points.
 template <class T>
-__device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, const float *centre, const Tiles &t, u32 a, u32 b, u32 unread, u32 k, float *stage, u32 pitch) {
+__device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, const Tiles &t, Bits unread, u32 k, float *stage, u32 pitch) {
     const u32 place = threadIdx.x % COLUMNS, column = k + place;
     const bool inside = column < slab.columns;
+    const float *centre = p.centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB;
     float m = inside ? centre[column] : 0.0f;
     m = finite(m) ? m : 0.0f;
-    const u32 chunks = (t.rows + t.columns) * CHUNKS;
+    u32 chunks = (t.rows + t.columns) * CHUNKS;
+    const u32 end = point_of(t, chunks - 1) + 4;
+    if (PADDING < R && end > p.points) chunks -= (end - p.points) / 4;
 #pragma unroll 4
     for (u32 c = threadIdx.x / COLUMNS; c < chunks; c += THREADS / COLUMNS, unread >>= 4) {
-        const u32 first = point_of(t, a, b, c);
+        const u32 first = point_of(t, c);
         Four four;
         bool usual = inside && first + 4 <= x.n && !(unread & 15);
         if (usual) {

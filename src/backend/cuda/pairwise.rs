@@ -4,6 +4,7 @@ use super::launch::Grid;
 use super::modules::Module;
 use super::params::{self, optional, word};
 use super::steps::{element, statistic};
+use super::abi::SLAB;
 use super::workspace::Job;
 use super::{Cuda, abi, plan, policy};
 use crate::Result;
@@ -12,9 +13,17 @@ use crate::plan::{Columns, Pairwise, Statistic, Ties};
 /// Points of a group of the kernel for any number of rows.
 const GROUP: usize = 64;
 
+/// On tensor cores: points of a tile, steps of a chain, and chains that are added up, each addition with a rounding. The
+/// roundings of 128 stay below 1e-5 of the sum of the terms' magnitudes, and leave room for the chains' own.
+const TENSOR_TILE: usize = 32;
+const CHAIN: usize = 12;
+const ADDITIONS: usize = 128;
+
 /// How a kernel of `kernels/pairwise` cuts the products up: its constants, mirrored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernel {
+    /// Does it multiply on tensor cores?
+    tensor: bool,
     /// The bucket of rows of the kernel that computes the centre itself; 0 for the other one.
     bucket: usize,
     points: usize,
@@ -31,41 +40,61 @@ impl Kernel {
     /// The kernel for a step on a device.
     pub fn new(device: &Cuda, step: &Pairwise, n: usize) -> Self {
         let points = n + step.anchors.count();
+        let tensor = device.capability() >= policy::TENSOR_CAPABILITY;
         if step.weights.is_none() && n <= policy::FUSED_ROWS {
-            let bucket = policy::bucket(n, policy::FUSED_ROWS);
-            let threads = if bucket <= 16 { 256 } else { 192 };
-            let width = match bucket {
-                0..=8 => 4,
-                9..=32 => 2,
-                _ => 1,
-            };
-            let fused = Kernel {
-                bucket,
-                points,
-                threads,
-                columns: threads * width,
-                tile: if bucket <= 16 { 4 } else { 8 },
-                pairs: 1,
-            };
+            let fused = Self::fused(tensor, n, points);
             if fused.shared() <= device.shared() {
                 return fused;
             }
         }
-        let whole = Kernel {
-            bucket: 0,
-            points,
-            threads: 256,
-            columns: 64,
-            tile: 8,
-            pairs: 1,
-        };
-        if points <= GROUP || (points <= 2 * GROUP && whole.shared() <= device.shared()) {
+        let whole = Self::whole(tensor, points);
+        let most = if tensor { GROUP } else { 2 * GROUP };
+        if points <= GROUP || (points <= most && whole.shared() <= device.shared()) {
             return whole;
         }
         let groups = points.div_ceil(GROUP);
         Kernel {
             pairs: groups * (groups + 1) / 2,
             ..whole
+        }
+    }
+
+    /// The one that computes the centre.
+    fn fused(tensor: bool, n: usize, points: usize) -> Self {
+        let bucket = policy::bucket(n, policy::FUSED_ROWS);
+        // The kernels of up to 32 rows have one tile.
+        let tensor = tensor && bucket > policy::FEW_ROWS && (bucket > TENSOR_TILE || points <= TENSOR_TILE);
+        let threads = if bucket <= 16 { 256 } else { 192 };
+        let width = match bucket {
+            0..=8 => 4,
+            9..=32 => 2,
+            _ => 1,
+        };
+        Kernel {
+            tensor,
+            bucket,
+            points,
+            threads,
+            columns: threads * width,
+            tile: match bucket {
+                _ if tensor => TENSOR_TILE,
+                0..=16 => 4,
+                _ => 8,
+            },
+            pairs: 1,
+        }
+    }
+
+    /// The one for any number of rows, all in one block.
+    fn whole(tensor: bool, points: usize) -> Self {
+        Kernel {
+            tensor,
+            bucket: 0,
+            points,
+            threads: if tensor { 128 } else { 256 },
+            columns: 64,
+            tile: if tensor { TENSOR_TILE } else { 8 },
+            pairs: 1,
         }
     }
 
@@ -79,24 +108,44 @@ impl Kernel {
         self.points * (self.points + 1) / 2
     }
 
-    /// Bytes of shared memory.
-    pub fn shared(&self) -> usize {
-        let chunks = self.tile / 4;
-        let square = self.tile * self.tile;
-        // The most of all pairs: two whole groups, if there is more than one.
-        let (rows, pairs) = match self.pairs {
+    /// Tiles of rows, and pairs of tiles, of a CUDA block.
+    fn tiles(&self) -> (usize, usize) {
+        match self.pairs {
             1 => {
                 let rows = self.points.div_ceil(self.tile);
                 (rows, rows * (rows + 1) / 2)
             }
-            _ => (
-                2 * GROUP / self.tile,
-                (GROUP / self.tile) * (GROUP / self.tile),
-            ),
-        };
+            // The most of all pairs: two whole groups.
+            _ => {
+                let rows = GROUP / self.tile;
+                (2 * rows, rows * rows)
+            }
+        }
+    }
+
+    /// Bytes of shared memory.
+    pub fn shared(&self) -> usize {
+        let chunks = self.tile / 4;
+        let square = self.tile * self.tile;
+        let (rows, pairs) = self.tiles();
         let pitch = 4 * ((rows * chunks) | 1);
-        let stage = (self.columns * pitch).max(self.threads * square / chunks);
-        4 * (stage + 2 * pairs * square)
+        let stage = self.columns * pitch;
+        4 * match self.tensor {
+            true => stage + self.threads / 32 * square,
+            false => stage.max(self.threads * square / chunks) + 2 * pairs * square,
+        }
+    }
+
+    /// Slabs of a CUDA block, at most. On tensor cores a warp adds up to `ADDITIONS` sums of steps in a row.
+    pub fn slabs(&self) -> usize {
+        if !self.tensor {
+            return policy::SLABS;
+        }
+        let (_, pairs) = self.tiles();
+        let splits = self.threads / 32 / pairs;
+        let chains = (self.columns / 8).div_ceil(splits).div_ceil(CHAIN);
+        let additions = SLAB.div_ceil(self.columns) * chains;
+        (ADDITIONS / additions).clamp(1, policy::SLABS)
     }
 }
 
@@ -138,7 +187,10 @@ pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Res
             threads: word(kernel.threads),
             shared: word(kernel.shared()),
         };
-        let module = Module::Pairwise(element(job, &x), kernel.bucket);
+        let module = match kernel.tensor {
+            true => Module::Tensor(element(job, &x), kernel.bucket),
+            false => Module::Pairwise(element(job, &x), kernel.bucket),
+        };
         job.enqueue(module, name, grid, &x, Some(&parameters))?;
     }
     let parameters = params::Inner {
