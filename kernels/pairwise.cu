@@ -2,14 +2,15 @@
 //
 // Compiled with -DELEMENT=float|Bf16|Half and -DROWS=4|8|...|64 for `pairwise_median`, which computes m from the
 // columns that it has just read (n in (previous bucket, ROWS], no weights), or without ROWS for `pairwise`, which
-// is given m in f32 (any n, weights). Reads X once (`pairwise`: each group of 64 points with every other one,
-// neighbouring blocks the same columns, so that repeats come from the L2 cache).
+// is given m in f32 (any n, weights). With -DTENSOR for tensor cores, compute capability 8.0 and later, and with ROWS
+// from 20 on. Reads X once (`pairwise`: each group of 64 points with every other one, neighbouring blocks the same
+// columns, so that repeats come from the L2 cache).
 //
-// A block stages COLUMNS columns of all its points in shared memory, centred, f32. A thread then holds the R x R
-// products of a pair of row tiles in registers and takes every `splits`-th column. Chains of at most CHAIN fused
-// multiply-adds and additions of the threads' sums (in a fixed order, eight at a time); these are added up in two
-// floats each (TwoSum), so that the error stays below 1e-5 of the sum of the terms' magnitudes however many slabs
-// a block takes. One partial sum an entry and block, no atomics. Equal rows have equal sums, bit by bit.
+// A block stages COLUMNS columns of all its points in shared memory, centred, f32. A worker then multiplies a pair of
+// tiles of points in every `splits`-th column: a thread with fused multiply-adds (products.cuh), a warp with tensor
+// cores, which read each f32 as two tf32 (tensor.cuh). Its sums are added up in steps, so that the error stays below
+// 1e-5 of the sum of the terms' magnitudes however many slabs a block takes. One partial sum an entry and block, no
+// atomics. Equal rows have equal sums, bit by bit.
 //
 // An element that is not finite counts as 0 and marks its row; a centre that is not finite counts as 0. Columns
 // behind the last and points behind the last are 0. CPU twin: src/backend/cpu/pairwise.rs.
@@ -39,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise_median(
         for (u32 k = 0; k < slab.columns; k += COLUMNS) {
             const u32 left = (slab.columns - k + UNIT - 1) / UNIT * UNIT / WIDTH, threads = left < THREADS ? left : THREADS;
             stage_about_median<ELEMENT>(slab, x, p, s, k, threads, shared, pitch_of(tiles));
-            prefetch<ELEMENT>(slab, x.n, k + COLUMNS);
+            prefetch<ELEMENT>(slab, x.n, x.n, k + COLUMNS, [](u32 i) { return i; });
             __syncthreads();
             sums.add(WIDTH * threads);
         }
@@ -69,6 +70,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) pairwise(const M
         const Slab slab = slab_of(x, s, sizeof(ELEMENT));
         for (u32 k = 0; k < slab.columns; k += COLUMNS) {
             stage_about<ELEMENT>(slab, x, p, s, tiles, skipped[threadIdx.x], k, shared, pitch_of(tiles));
+            const u32 points = 4 * (tiles.rows + tiles.columns) * CHUNKS;
+            prefetch<ELEMENT>(slab, x.n, points, k + COLUMNS, [&](u32 i) { return point_of(tiles, i / 4) + i % 4; });
             __syncthreads();
             sums.add(slab.columns - k < COLUMNS ? slab.columns - k : COLUMNS);
         }

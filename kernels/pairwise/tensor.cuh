@@ -13,8 +13,12 @@
 #pragma once
 #include "tiles.cuh"
 
-// Steps between roundings: sums of squares come out up to CHAIN * 2^-24 too small.
-const u32 CHAIN = 12;
+// Steps between roundings, a part of a stage's: sums of squares come out up to about CHAIN * 2^-24 too small.
+#if defined(ROWS) && ROWS > 32
+const u32 CHAIN = 6;
+#else
+const u32 CHAIN = 8;
+#endif
 
 // The host takes the kernels of few rows for so many points only.
 #if defined(ROWS) && ROWS <= 32
@@ -116,16 +120,17 @@ struct Sums {
 
     __device__ __forceinline__ float *all() const { return stage + COLUMNS * pitch_of(tiles); }
 
-    // Adds so many steps: a warp's first is at `at`, its others `stride` floats apart.
-    template <bool ITSELF> __device__ __forceinline__ void add_chain(const float *at, u32 rows, u32 pitch, u32 stride, u32 steps) {
+    // Adds so many steps: the rows' points of a warp's first are at `at`, the columns' `other` floats behind, the next
+    // step's `stride` floats behind.
+    template <bool ITSELF> __device__ __forceinline__ void add_chain(const float *at, u32 other, u32 pitch, u32 stride, u32 steps) {
         Chain chain = {};
 #pragma unroll 1
         for (; steps; steps--, at += stride) {
-            const Points columns(at, pitch);
+            const Points rows(at, pitch);
             if (ITSELF)
-                chain.add<true>(columns, columns);
+                chain.add<true>(rows, rows);
             else
-                chain.add<false>(Points(at + rows, pitch), columns);
+                chain.add<false>(rows, Points(at + other, pitch));
         }
         Four *own = (Four *)all() + threadIdx.x / 32 * (SQUARE / 4) + threadIdx.x % 32;
 #pragma unroll
@@ -144,17 +149,19 @@ struct Sums {
     __device__ __forceinline__ void add(u32 columns) {
         const Task task = tasks[threadIdx.x / 32];
         const u32 splits = tiles.splits, steps = (columns + STEP - 1) / STEP;
-        if (task.split < splits) {
+        if (task.split < splits && task.split < steps) {
             const u32 pitch = pitch_of(tiles), lane = threadIdx.x % 32, stride = splits * STEP * pitch;
-            const float *at = stage + (task.split * STEP + lane % 4 * 2) * pitch + lane / 4 * 4 + task.column;
+            const float *at = stage + (task.split * STEP + lane % 4 * 2) * pitch + lane / 4 * 4 + task.row;
+            u32 left = (steps - task.split + splits - 1) / splits;
             __syncwarp();
 #pragma unroll 1
-            for (u32 k = task.split; k < steps; k += CHAIN * splits, at += CHAIN * stride) {
-                const u32 left = (steps - k + splits - 1) / splits, length = left < CHAIN ? left : CHAIN;
+            for (; left; at += CHAIN * stride) {
+                const u32 length = left < CHAIN ? left : CHAIN;
+                left -= length;
                 if (ONE_TILE || task.row == task.column)
                     add_chain<true>(at, 0, pitch, stride, length);
                 else
-                    add_chain<false>(at, task.row - task.column, pitch, stride, length);
+                    add_chain<false>(at, task.column - task.row, pitch, stride, length);
                 // Known when compiled, it saves registers.
                 if (COLUMNS / STEP <= CHAIN) break;
             }

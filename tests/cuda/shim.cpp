@@ -284,7 +284,7 @@ float sum_towards_zero(float c, const double (&products)[8]) {
     for (double p : products) sum += (long long)(p / step);
     const double exact = (double)sum * step;
     const float rounded = (float)exact;
-    return fabs(rounded) > fabs(exact) ? nextafterf(rounded, 0.0f) : rounded;
+    return std::isfinite(rounded) && fabs(rounded) > fabs(exact) ? nextafterf(rounded, 0.0f) : rounded;
 }
 
 // The warp's c += a b, each lane's part at its address.

@@ -13,10 +13,12 @@ use crate::plan::{Columns, Pairwise, Statistic, Ties};
 /// Points of a group of the kernel for any number of rows.
 const GROUP: usize = 64;
 
-/// On tensor cores: points of a tile, steps of a chain, and chains that are added up, each addition with a rounding. The
-/// roundings of 128 stay below 1e-5 of the sum of the terms' magnitudes, and leave room for the chains' own.
+/// Points of a tile on tensor cores, and columns that they take at once.
 const TENSOR_TILE: usize = 32;
-const CHAIN: usize = 12;
+const STEP: usize = 8;
+
+/// Sums of chains that a warp adds up, at most, each with a rounding: together below 1e-5 of the sum of the terms'
+/// magnitudes, with room for the chains' own roundings.
 const ADDITIONS: usize = 128;
 
 /// How a kernel of `kernels/pairwise` cuts the products up: its constants, mirrored.
@@ -136,14 +138,15 @@ impl Kernel {
         }
     }
 
-    /// Slabs of a CUDA block, at most. On tensor cores a warp adds up to `ADDITIONS` sums of steps in a row.
+    /// Slabs of a CUDA block, at most.
     pub fn slabs(&self) -> usize {
         if !self.tensor {
             return policy::SLABS;
         }
         let (_, pairs) = self.tiles();
         let splits = self.threads / 32 / pairs;
-        let chains = (self.columns / 8).div_ceil(splits).div_ceil(CHAIN);
+        let chain = if self.bucket > TENSOR_TILE { 6 } else { 8 };
+        let chains = (self.columns / STEP).div_ceil(splits).div_ceil(chain);
         let additions = SLAB.div_ceil(self.columns) * chains;
         (ADDITIONS / additions).clamp(1, policy::SLABS)
     }
@@ -211,4 +214,24 @@ pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Res
         (kernel.points, plan::threads(kernel.points)),
         &parameters,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensor_cores_have_a_warp_for_every_pair_of_tiles() {
+        for n in 1..=policy::FUSED_ROWS {
+            for points in n..=n + 2 {
+                for kernel in [Kernel::fused(true, n, points), Kernel::whole(true, points.min(GROUP))] {
+                    if kernel.tensor {
+                        let (_, pairs) = kernel.tiles();
+                        assert!(pairs <= kernel.threads / 32, "{kernel:?}");
+                        assert!(kernel.slabs() >= 5, "{kernel:?}");
+                    }
+                }
+            }
+        }
+    }
 }
