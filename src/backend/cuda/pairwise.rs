@@ -1,10 +1,10 @@
 //! The primitive `pairwise`: the centre, partial sums of inner products, and their sum.
 
+use super::abi::SLAB;
 use super::launch::Grid;
 use super::modules::Module;
 use super::params::{self, optional, word};
 use super::steps::{element, statistic};
-use super::abi::SLAB;
 use super::workspace::Job;
 use super::{Cuda, abi, plan, policy};
 use crate::Result;
@@ -65,7 +65,8 @@ impl Kernel {
     fn fused(tensor: bool, n: usize, points: usize) -> Self {
         let bucket = policy::bucket(n, policy::FUSED_ROWS);
         // The kernels of up to 32 rows have one tile.
-        let tensor = tensor && bucket > policy::FEW_ROWS && (bucket > TENSOR_TILE || points <= TENSOR_TILE);
+        let tensor =
+            tensor && bucket > policy::FEW_ROWS && (bucket > TENSOR_TILE || points <= TENSOR_TILE);
         let threads = if bucket <= 16 { 256 } else { 192 };
         let width = match bucket {
             0..=8 => 4,
@@ -224,7 +225,10 @@ mod tests {
     fn tensor_cores_have_a_warp_for_every_pair_of_tiles() {
         for n in 1..=policy::FUSED_ROWS {
             for points in n..=n + 2 {
-                for kernel in [Kernel::fused(true, n, points), Kernel::whole(true, points.min(GROUP))] {
+                for kernel in [
+                    Kernel::fused(true, n, points),
+                    Kernel::whole(true, points.min(GROUP)),
+                ] {
                     if kernel.tensor {
                         let (_, pairs) = kernel.tiles();
                         assert!(pairs <= kernel.threads / 32, "{kernel:?}");
