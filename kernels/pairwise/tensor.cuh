@@ -152,16 +152,17 @@ struct Sums {
         if (task.split < splits && task.split < steps) {
             const u32 pitch = pitch_of(tiles), lane = threadIdx.x % 32, stride = splits * STEP * pitch;
             const float *at = stage + (task.split * STEP + lane % 4 * 2) * pitch + lane / 4 * 4 + task.row;
+            const u32 other = task.column - task.row;
             u32 left = (steps - task.split + splits - 1) / splits;
             __syncwarp();
 #pragma unroll 1
             for (; left; at += CHAIN * stride) {
                 const u32 length = left < CHAIN ? left : CHAIN;
                 left -= length;
-                if (ONE_TILE || task.row == task.column)
+                if (ONE_TILE || other == 0)
                     add_chain<true>(at, 0, pitch, stride, length);
                 else
-                    add_chain<false>(at, task.column - task.row, pitch, stride, length);
+                    add_chain<false>(at, other, pitch, stride, length);
                 // Known when compiled, it saves registers.
                 if (COLUMNS / STEP <= CHAIN) break;
             }
