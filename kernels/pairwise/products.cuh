@@ -1,112 +1,34 @@
-// The products of staged points: which thread takes which pair of row tiles, and how its sums are added up.
+// Products by fused multiply-adds: which thread takes which pair of tiles, and how its sums are added up.
 //
-// A staged column is `pitch` floats: point after point, zeros behind the last. Four points are a chunk; a tile of
-// R = 8 points is two chunks that lie `tiles` chunks apart, so that neighbouring tiles are in neighbouring banks.
-// The pitch is an odd number of chunks, so that threads that write neighbouring columns do not conflict.
+// A tile of R = 8 points is two chunks that lie `tiles` chunks apart, so that neighbouring tiles are in neighbouring
+// banks.
 #pragma once
-
-#ifndef DYN_SHARED
-#define DYN_SHARED(type, name) extern __shared__ __align__(16) type name[]
-#endif
-
-// Points of a row tile. Few points: smaller tiles have fewer products of points that are not there.
-#if defined(ROWS) && ROWS <= 16
-const u32 R = 4;
-#else
-const u32 R = 8;
-#endif
-const u32 CHUNKS = R / 4;
-// Products of a pair of tiles.
-const u32 SQUARE = R * R;
-
-// Threads, blocks of them on a multiprocessor, neighbouring columns that a thread loads at once, and columns of a
-// stage. The 64 sums of a thread and the median's network share 168 registers.
-#ifdef ROWS
-const u32 THREADS = ROWS <= 16 ? 256 : 192;
-const u32 RESIDENT = 2;
-const u32 WIDTH = ROWS <= 8 ? 4 : ROWS <= 32 ? 2 : 1;
-const u32 COLUMNS = THREADS * WIDTH;
-#else
-const u32 THREADS = 256;
-const u32 RESIDENT = 2;
-const u32 COLUMNS = 64;
-#endif
+#include "tiles.cuh"
 
 // Roundings in a row: of multiply-adds before a sum is added to the other threads', and of these. 164 * 2^-24 is 1e-5.
 const u32 CHAIN = 164;
-
-// Points of a group, of which `pairwise` takes a pair at a time when there are more than 2 * GROUP points.
-const u32 GROUP = 64;
-
-// The tiles of a block, and the pairs of them that it multiplies.
-struct Tiles {
-    // Tiles of rows, and of columns when they are others (of a group b > a), else 0.
-    u32 rows;
-    u32 columns;
-    u32 pairs;
-    // Threads that share the columns of a pair.
-    u32 splits;
-};
-
-// All pairs of so many points. At most 16 tiles.
-__device__ __forceinline__ Tiles triangle(u32 points) {
-    Tiles t;
-    t.rows = (points + R - 1) / R;
-    t.columns = 0;
-    t.pairs = t.rows * (t.rows + 1) / 2;
-    t.splits = THREADS / t.pairs;
-    return t;
-}
-
-// Pair (a, b), a <= b, of groups or tiles, in the order (0, 0), (0, 1), (1, 1), (0, 2), ...
-__device__ __forceinline__ void pair_of(u32 pair, u32 &a, u32 &b) {
-    b = 0;
-    for (; pair > b; b++) pair -= b + 1;
-    a = pair;
-}
-
-__device__ __forceinline__ u32 points_of(u32 points, u32 group) {
-    u32 left = points - group * GROUP;
-    return left < GROUP ? left : GROUP;
-}
-
-// Groups a <= b of so many points. All pairs of groups split the columns alike: equal rows have equal sums.
-__device__ __forceinline__ Tiles group_tiles(u32 points, u32 a, u32 b) {
-    Tiles t = triangle(points_of(points, a));
-    if (a < b) {
-        t.columns = (points_of(points, b) + R - 1) / R;
-        t.pairs = t.rows * t.columns;
-    }
-    t.splits = THREADS / (GROUP / R * (GROUP / R));
-    return t;
-}
-
-// The tiles of a pair.
-__device__ __forceinline__ void tiles_of(const Tiles &t, u32 pair, u32 &a, u32 &b) {
-    if (t.columns) {
-        a = pair / t.columns;
-        b = t.rows + pair % t.columns;
-    } else {
-        pair_of(pair, a, b);
-    }
-}
 
 // The chunk with points [4 * half, 4 * half + 4) of a tile.
 __device__ __forceinline__ u32 chunk_of(const Tiles &t, u32 tile, u32 half) {
     return tile < t.rows ? tile + half * t.rows : t.rows * CHUNKS + tile - t.rows + half * t.columns;
 }
 
-__device__ __forceinline__ u32 pitch_of(const Tiles &t) { return 4 * ((t.rows + t.columns) * CHUNKS | 1); }
-
-// Floats of shared memory: a stage or the sums of half a pair of tiles of all threads, then the block's sums and what rounding took from them.
+// Floats of shared memory: a stage or the sums of half a pair of tiles of all threads, then the block's sums and what
+// rounding took from them.
 __device__ __forceinline__ u32 shared_floats(u32 pitch, u32 pairs) {
     u32 stage = COLUMNS * pitch, parts = THREADS * SQUARE / CHUNKS;
     return (stage < parts ? parts : stage) + 2 * pairs * SQUARE;
 }
 
-struct alignas(16) Four {
-    float x[4];
-};
+// A sum in two floats: TwoSum, what rounding takes from a total goes to its remainder.
+__device__ __forceinline__ void accumulate(float &total, float &rest, float sum) {
+    const float before = total, after = before + sum;
+    const float added = after - before;
+    rest += (before - (after - added)) + (sum - added);
+    total = after;
+}
+
+__device__ __forceinline__ const Tiles &keep(const Tiles &t) { return t; }
 
 // The sums of a thread and of its block.
 struct Sums {
@@ -195,7 +117,8 @@ struct Sums {
                             if (part < end) eight += *part;
                         sum += eight;
                     }
-                    accumulate((h * 4 * R + entry) * pairs + pair, sum);
+                    const u32 at = (h * 4 * R + entry) * pairs + pair;
+                    accumulate(total[at], total[pairs * SQUARE + at], sum);
                 }
             }
             __syncthreads();
@@ -203,21 +126,12 @@ struct Sums {
         clear();
     }
 
-    // TwoSum: what rounding takes from a total goes to its remainder.
-    __device__ __forceinline__ void accumulate(u32 at, float sum) {
-        float *rest = total + pairs * SQUARE;
-        const float before = total[at], after = before + sum;
-        const float added = after - before;
-        rest[at] += (before - (after - added)) + (sum - added);
-        total[at] = after;
-    }
-
     // The block's sum of entry (u, v) of a pair. One that is not finite stays so: its remainder is NaN.
     __device__ __forceinline__ float result(u32 at) const { return total[at] + total[pairs * SQUARE + at]; }
 };
 
-// Writes a block's sums: `at` is its number, a and b its groups.
-__device__ __forceinline__ void write_sums(const Sums &sums, const Pairwise &p, const Tiles &t, u64 at, u32 a, u32 b) {
+// Writes a block's sums: `at` is its number.
+__device__ __forceinline__ void write_sums(const Sums &sums, const Pairwise &p, const Tiles &t, u64 at) {
     float *out = p.partials + at * ((u64)p.points * (p.points + 1) / 2);
     for (u32 e = threadIdx.x; e < sums.pairs * SQUARE; e += THREADS) {
         const u32 entry = e / sums.pairs, u = entry / R, v = entry % R;
@@ -226,8 +140,8 @@ __device__ __forceinline__ void write_sums(const Sums &sums, const Pairwise &p, 
         // Of a tile with itself, each pair of points once.
         if (row == column && u > v) continue;
         u32 i = 4 * chunk_of(t, row, u / 4) + u % 4, j = 4 * chunk_of(t, column, v / 4) + v % 4;
-        i += a * GROUP;
-        j += t.columns ? b * GROUP - t.rows * R : a * GROUP;
+        i += t.a * GROUP;
+        j += t.columns ? t.b * GROUP - t.rows * R : t.a * GROUP;
         if (i > j) {
             const u32 swap = i;
             i = j;

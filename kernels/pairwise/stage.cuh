@@ -50,6 +50,18 @@ __device__ __forceinline__ float given_point(const Matrix &x, const Pairwise &p,
     return 0.0f;
 }
 
+// Asks for columns [k, k + COLUMNS) of so many points to be brought to the L2 cache. `row` says which row a point is.
+template <class T, class Row> __device__ __forceinline__ void prefetch(const Slab &slab, u32 n, u32 points, u32 k, Row row) {
+#ifndef SHIM_CPU
+    if (k >= slab.columns) return;
+    const u32 line = 128 / sizeof(T), lines = COLUMNS / line;
+    for (u32 at = threadIdx.x; at < points * lines; at += THREADS) {
+        const u32 i = row(at / lines), column = k + at % lines * line;
+        if (i < n && column < slab.columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(element<T>(slab, i, column)));
+    }
+#endif
+}
+
 #ifdef ROWS
 
 #define STRING(x) #x
@@ -70,18 +82,6 @@ __device__ __forceinline__ float midpoint(const float (&values)[ROWS], u32 n) {
 }
 
 __device__ __forceinline__ float missing(u32 i, u32 n) { return of_bits((i - n) % 2 ? SIGN | INFINITY_BITS : INFINITY_BITS); }
-
-// Asks for columns [k, k + COLUMNS) to be brought to the L2 cache.
-template <class T> __device__ __forceinline__ void prefetch(const Slab &slab, u32 n, u32 k) {
-#ifndef SHIM_CPU
-    if (k >= slab.columns) return;
-    const u32 line = 128 / sizeof(T), lines = COLUMNS / line;
-    for (u32 at = threadIdx.x; at < n * lines; at += THREADS) {
-        const u32 column = k + at % lines * line;
-        if (column < slab.columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(element<T>(slab, at / lines, column)));
-    }
-#endif
-}
 
 // Rows that a thread reads at once: enough bytes on their way, and few registers.
 const u32 BATCH = ROWS < 16 ? ROWS : 16;
@@ -157,7 +157,7 @@ __device__ __forceinline__ void centre_column(float *own, const Matrix &x, const
             *(Four *)(own + 4 * c) = four;
         }
     }
-    const u32 chunks = (p.points + R - 1) / R * CHUNKS;
+    const u32 chunks = (p.points + PADDING - 1) / PADDING * (PADDING / 4);
 #pragma unroll 1
     for (; c < chunks; c++) {
         Four four = {};
@@ -215,77 +215,104 @@ __device__ __forceinline__ void stage_about_median(const Slab &slab, const Matri
 #else
 
 // The first point of a chunk.
-__device__ __forceinline__ u32 point_of(const Tiles &t, u32 a, u32 b, u32 chunk) {
+__device__ __forceinline__ u32 point_of(const Tiles &t, u32 chunk) {
     const u32 own = t.rows * CHUNKS;
-    return chunk < own ? a * GROUP + 4 * chunk : b * GROUP + 4 * (chunk - own);
+    return chunk < own ? t.a * GROUP + 4 * chunk : t.b * GROUP + 4 * (chunk - own);
 }
 
-// A bit for each row of weight 0 among the points that this thread stages: it is not read.
-__device__ __forceinline__ u32 unread(const Matrix &x, const Pairwise &p, const Tiles &t, u32 a, u32 b) {
-    u32 bits = 0, bit = 0;
+// A bit for each point that a thread stages.
+#ifdef TENSOR
+typedef u64 Bits;
+#else
+typedef u32 Bits;
+#endif
+static_assert(2 * GROUP / (THREADS / COLUMNS) == 8 * sizeof(Bits), "");
+
+// Which rows have weight 0: they are not read.
+__device__ __forceinline__ Bits unread(const Matrix &x, const Pairwise &p, const Tiles &t) {
+    Bits bits = 0;
+    u32 bit = 0;
     if (p.weights == NO_WEIGHTS) return 0;
     const double *weights = region_of(x) + p.weights;
     for (u32 c = threadIdx.x / COLUMNS; c < (t.rows + t.columns) * CHUNKS; c += THREADS / COLUMNS)
         for (u32 q = 0; q < 4; q++, bit++) {
-            const u32 i = point_of(t, a, b, c) + q;
-            if (i < x.n && weights[i] == 0.0) bits |= 1u << bit;
+            const u32 i = point_of(t, c) + q;
+            if (i < x.n && weights[i] == 0.0) bits |= (Bits)1 << bit;
         }
     return bits;
 }
 
-// Stages columns [k, k + COLUMNS) of the block's points about a given centre. A thread does one column of every
-// fourth chunk of points.
+// Chunks that a thread reads at once: their loads are on their way together.
+const u32 BATCH = 2;
+
+// Stages a chunk in which an element may not be finite, or a point none of the rows or not read.
 template <class T>
-__device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, const float *centre, const Tiles &t, u32 a, u32 b, u32 unread, u32 k, float *stage, u32 pitch) {
+__device__ __forceinline__ void unusual_chunk(const Slab &slab, const Matrix &x, const Pairwise &p, const Tiles &t, u64 s, u32 c, u32 column, u32 unread, float m, float *own) {
+    const bool inside = column < slab.columns;
+#pragma unroll 1
+    for (u32 q = 0; q < 4; q++) {
+        const u32 i = point_of(t, c) + q, at = 4 * c + q;
+        float value = 0.0f;
+        if (i >= x.n) {
+            value = inside && p.given && i >= x.n + p.origin && i < p.points ? given_point(x, p, s, i, column, m, at) : beyond_rows(x, p, i, inside, m);
+        } else if (inside && !(unread >> q & 1)) {
+            value = to_float(*element<T>(slab, i, column));
+            if (bounded(value))
+                value -= m;
+            else
+                value = 0.0f, flags[at] = 1;
+        }
+        own[at] = value;
+    }
+}
+
+// Stages columns [k, k + COLUMNS) of the block's points about a given centre. A thread does one column, with
+// THREADS / COLUMNS others.
+template <class T>
+__device__ __forceinline__ void stage_about(const Slab &slab, const Matrix &x, const Pairwise &p, u64 s, const Tiles &t, Bits unread, u32 k, float *stage, u32 pitch) {
     const u32 place = threadIdx.x % COLUMNS, column = k + place;
     const bool inside = column < slab.columns;
+    const float *centre = p.centre + ((u64)blockIdx.y * (x.end - x.begin) + (s - x.begin)) * SLAB;
     float m = inside ? centre[column] : 0.0f;
     m = finite(m) ? m : 0.0f;
-    const u32 chunks = (t.rows + t.columns) * CHUNKS;
-#pragma unroll 4
-    for (u32 c = threadIdx.x / COLUMNS; c < chunks; c += THREADS / COLUMNS, unread >>= 4) {
-        const u32 first = point_of(t, a, b, c);
-        Four four;
-        bool usual = inside && first + 4 <= x.n && !(unread & 15);
+    u32 chunks = (t.rows + t.columns) * CHUNKS;
+    const u32 end = point_of(t, chunks - 1) + 4;
+    if (PADDING < R && end > p.points) chunks -= (end - p.points) / 4;
+    const u32 step = THREADS / COLUMNS;
+#pragma unroll 1
+    for (u32 c = threadIdx.x / COLUMNS; c < chunks; c += BATCH * step) {
+        const u32 last = c + (BATCH - 1) * step;
+        bool usual = inside && last < chunks && point_of(t, last) + 4 <= x.n && !(unread & ((1u << 4 * BATCH) - 1));
         if (usual) {
-            if (slab.rows) {
+            Four fours[BATCH];
 #pragma unroll
-                for (u32 q = 0; q < 4; q++) four.x[q] = to_float(*element<T>(slab, first + q, column));
-            } else {
+            for (u32 v = 0; v < BATCH; v++) {
+                const u32 first = point_of(t, c + v * step);
                 u64 at = slab.first + first * slab.stride + column * sizeof(T);
+                if (slab.rows) {
 #pragma unroll
-                for (u32 q = 0; q < 4; q++, at += slab.stride) four.x[q] = to_float(*(const T *)at);
+                    for (u32 q = 0; q < 4; q++) fours[v].x[q] = to_float(*element<T>(slab, first + q, column));
+                } else {
+#pragma unroll
+                    for (u32 q = 0; q < 4; q++, at += slab.stride) fours[v].x[q] = to_float(*(const T *)at);
+                }
             }
 #pragma unroll
-            for (u32 q = 0; q < 4; q++) {
-                usual = usual && bounded(four.x[q]);
-                four.x[q] -= m;
+            for (u32 v = 0; v < BATCH; v++) {
+#pragma unroll
+                for (u32 q = 0; q < 4; q++) {
+                    usual = usual && bounded(fours[v].x[q]);
+                    fours[v].x[q] -= m;
+                }
+                *(Four *)(stage + place * pitch + 4 * (c + v * step)) = fours[v];
             }
         }
         if (!usual) {
 #pragma unroll 1
-            for (u32 q = 0; q < 4; q++) {
-                const u32 i = first + q;
-                float value = 0.0f;
-                if (i >= x.n) {
-                    value = beyond_rows(x, p, i, inside, m);
-                } else if (inside && !(unread >> q & 1)) {
-                    value = to_float(*element<T>(slab, i, column));
-                    if (bounded(value))
-                        value -= m;
-                    else
-                        value = 0.0f, flags[4 * c + q] = 1;
-                }
-#pragma unroll
-                for (u32 v = 0; v < 4; v++) four.x[v] = v == q ? value : four.x[v];
-            }
+            for (u32 v = 0; v < BATCH; v++)
+                if (c + v * step < chunks) unusual_chunk<T>(slab, x, p, t, s, c + v * step, column, unread >> 4 * v & 15, m, stage + place * pitch);
         }
-        *(Four *)(stage + place * pitch + 4 * c) = four;
-        if (p.given && inside && first + 4 > x.n + p.origin) {
-#pragma unroll 1
-            for (u32 i = first; i < first + 4 && i < p.points; i++)
-                if (i >= x.n + p.origin) stage[place * pitch + 4 * c + i - first] = given_point(x, p, s, i, column, m, 4 * c + i - first);
-        }
+        unread >>= 4 * BATCH;
     }
 }
 

@@ -35,6 +35,12 @@ struct Shared {
 void launch(const Kernel &kernel, Index blocks, Index threads, shim_size dynamic_bytes, Shared shared, State *state,
             void **parameters);
 
+// A lane's part of c += a b on tensor cores (m16n8k8), whose address is its value for MMA_TF32.
+struct Fragments {
+    float c[4];
+    unsigned a[4], b[2];
+};
+
 // What the lanes of a warp do together.
 enum Collective : unsigned {
     SYNC,
@@ -49,6 +55,7 @@ enum Collective : unsigned {
     AND,
     OR,
     XOR,
+    MMA_TF32,
 };
 enum Barrier : unsigned { PLAIN, COUNT, ALL, ANY };
 

@@ -15,9 +15,12 @@
 #include "runtime.h"
 #include "switch.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
@@ -275,6 +278,42 @@ unsigned long long Scheduler::collective(Collective op, unsigned mask, unsigned 
     return t.value;
 }
 
+// c + the products, as tensor cores add or less exactly: all terms cut off, towards zero, to a bit less than the largest
+// has in f32, and the sum as well.
+float sum_towards_zero(float c, const double (&products)[8]) {
+    double most = fabs(c), plain = c;
+    for (double p : products) most = std::max(most, fabs(p)), plain += p;
+    if (!std::isfinite(plain) || most == 0.0) return (float)plain;
+    const double step = ldexp(1.0, ilogb(most) - 24);
+    long long sum = (long long)(c / step);
+    for (double p : products) sum += (long long)(p / step);
+    const double exact = (double)sum * step;
+    const float rounded = (float)exact;
+    return std::isfinite(rounded) && fabs(rounded) > fabs(exact) ? nextafterf(rounded, 0.0f) : rounded;
+}
+
+// The warp's c += a b, each lane's part at its address.
+void multiply_add(const unsigned long long *lanes) {
+    const auto of = [&](unsigned lane) { return (Fragments *)lanes[lane]; };
+    // tf32: the last 13 bits are ignored.
+    const auto value = [](unsigned bits) {
+        bits &= 0xffffe000;
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        return (double)x;
+    };
+    for (unsigned row = 0; row < 16; row++)
+        for (unsigned column = 0; column < 8; column++) {
+            double products[8];
+            for (unsigned k = 0; k < 8; k++) {
+                const unsigned a = of(row % 8 * 4 + k % 4)->a[row / 8 + k / 4 * 2], b = of(column * 4 + k % 4)->b[k / 4];
+                products[k] = value(a) * value(b);
+            }
+            float &c = of(row % 8 * 4 + column / 2)->c[row / 8 * 2 + column % 2];
+            c = sum_towards_zero(c, products);
+        }
+}
+
 // Computes what the lanes of `mask` get, if all of them wait for the same.
 void Scheduler::complete(unsigned first, unsigned mask) {
     const Thread &some = threads[first + __builtin_ctz(mask)];
@@ -293,11 +332,16 @@ void Scheduler::complete(unsigned first, unsigned mask) {
         least_signed = (int)value < least_signed ? (int)value : least_signed;
         most_signed = (int)value > most_signed ? (int)value : most_signed;
     }
+    if (some.operation == MMA_TF32) {
+        if (mask != ~0u) shim::die("line %d: a warp multiplies with lanes %08x only", some.line, mask);
+        multiply_add(values);
+    }
     for (unsigned rest = mask; rest; rest &= rest - 1) {
         unsigned lane = __builtin_ctz(rest);
         Thread &t = threads[first + lane];
         switch ((Collective)t.operation) {
-        case SYNC: break;
+        case SYNC:
+        case MMA_TF32: break;
         case SHUFFLE: t.value = values[t.source]; break;
         case BALLOT: t.value = ballot; break;
         case ADD: t.value = sum; break;

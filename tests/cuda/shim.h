@@ -272,6 +272,12 @@ template <class T> inline T shuffle(unsigned mask, T value, unsigned source, int
 }
 } // namespace shim
 
+// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+inline void mma_m16n8k8_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], int line = __builtin_LINE()) {
+    shim::Fragments f = {{c[0], c[1], c[2], c[3]}, {a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+    shim::collective(shim::MMA_TF32, ~0u, (unsigned long long)&f, 0, line);
+    for (int i = 0; i < 4; i++) c[i] = f.c[i];
+}
 inline void __syncwarp(unsigned mask = ~0u, int line = __builtin_LINE()) {
     shim::collective(shim::SYNC, mask, 0, 0, line);
 }

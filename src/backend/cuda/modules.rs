@@ -19,6 +19,8 @@ pub(super) enum Module {
     Combine(DType),
     /// Inner products of rows of an element type, of at most so many; of any number for 0.
     Pairwise(DType, usize),
+    /// The same on tensor cores.
+    Tensor(DType, usize),
     Plan,
 }
 
@@ -32,6 +34,7 @@ impl fmt::Display for Module {
             Module::Columns(dtype, most) => write!(f, "columns_{dtype}_{}", rows(most)),
             Module::Combine(dtype) => write!(f, "combine_{dtype}"),
             Module::Pairwise(dtype, most) => write!(f, "pairwise_{dtype}_{}", rows(most)),
+            Module::Tensor(dtype, most) => write!(f, "tensor_{dtype}_{}", rows(most)),
             Module::Plan => f.write_str("plan"),
         }
     }
@@ -127,6 +130,9 @@ mod tests {
                 modules.push(Module::Columns(dtype, rows));
                 if rows <= super::super::policy::FUSED_ROWS {
                     modules.push(Module::Pairwise(dtype, rows));
+                    if rows == 0 || rows > super::super::policy::FEW_ROWS {
+                        modules.push(Module::Tensor(dtype, rows));
+                    }
                 }
             }
         }

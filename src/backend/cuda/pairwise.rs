@@ -1,5 +1,6 @@
 //! The primitive `pairwise`: the centre, partial sums of inner products, and their sum.
 
+use super::abi::SLAB;
 use super::launch::Grid;
 use super::modules::Module;
 use super::params::{self, optional, word};
@@ -12,9 +13,19 @@ use crate::plan::{Columns, Pairwise, Statistic, Ties};
 /// Points of a group of the kernel for any number of rows.
 const GROUP: usize = 64;
 
+/// Points of a tile on tensor cores, and columns that they take at once.
+const TENSOR_TILE: usize = 32;
+const STEP: usize = 8;
+
+/// Sums of chains that a warp adds up, at most, each with a rounding: together below 1e-5 of the sum of the terms'
+/// magnitudes, with room for the chains' own roundings.
+const ADDITIONS: usize = 128;
+
 /// How a kernel of `kernels/pairwise` cuts the products up: its constants, mirrored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernel {
+    /// Does it multiply on tensor cores?
+    tensor: bool,
     /// The bucket of rows of the kernel that computes the centre itself; 0 for the other one.
     bucket: usize,
     points: usize,
@@ -31,41 +42,62 @@ impl Kernel {
     /// The kernel for a step on a device.
     pub fn new(device: &Cuda, step: &Pairwise, n: usize) -> Self {
         let points = n + step.anchors.count();
+        let tensor = device.capability() >= policy::TENSOR_CAPABILITY;
         if step.weights.is_none() && n <= policy::FUSED_ROWS {
-            let bucket = policy::bucket(n, policy::FUSED_ROWS);
-            let threads = if bucket <= 16 { 256 } else { 192 };
-            let width = match bucket {
-                0..=8 => 4,
-                9..=32 => 2,
-                _ => 1,
-            };
-            let fused = Kernel {
-                bucket,
-                points,
-                threads,
-                columns: threads * width,
-                tile: if bucket <= 16 { 4 } else { 8 },
-                pairs: 1,
-            };
+            let fused = Self::fused(tensor, n, points);
             if fused.shared() <= device.shared() {
                 return fused;
             }
         }
-        let whole = Kernel {
-            bucket: 0,
-            points,
-            threads: 256,
-            columns: 64,
-            tile: 8,
-            pairs: 1,
-        };
-        if points <= GROUP || (points <= 2 * GROUP && whole.shared() <= device.shared()) {
+        let whole = Self::whole(tensor, points);
+        let most = if tensor { GROUP } else { 2 * GROUP };
+        if points <= GROUP || (points <= most && whole.shared() <= device.shared()) {
             return whole;
         }
         let groups = points.div_ceil(GROUP);
         Kernel {
             pairs: groups * (groups + 1) / 2,
             ..whole
+        }
+    }
+
+    /// The one that computes the centre.
+    fn fused(tensor: bool, n: usize, points: usize) -> Self {
+        let bucket = policy::bucket(n, policy::FUSED_ROWS);
+        // The kernels of up to 32 rows have one tile.
+        let tensor =
+            tensor && bucket > policy::FEW_ROWS && (bucket > TENSOR_TILE || points <= TENSOR_TILE);
+        let threads = if bucket <= 16 { 256 } else { 192 };
+        let width = match bucket {
+            0..=8 => 4,
+            9..=32 => 2,
+            _ => 1,
+        };
+        Kernel {
+            tensor,
+            bucket,
+            points,
+            threads,
+            columns: threads * width,
+            tile: match bucket {
+                _ if tensor => TENSOR_TILE,
+                0..=16 => 4,
+                _ => 8,
+            },
+            pairs: 1,
+        }
+    }
+
+    /// The one for any number of rows, all in one block.
+    fn whole(tensor: bool, points: usize) -> Self {
+        Kernel {
+            tensor,
+            bucket: 0,
+            points,
+            threads: if tensor { 128 } else { 256 },
+            columns: 64,
+            tile: if tensor { TENSOR_TILE } else { 8 },
+            pairs: 1,
         }
     }
 
@@ -79,24 +111,45 @@ impl Kernel {
         self.points * (self.points + 1) / 2
     }
 
-    /// Bytes of shared memory.
-    pub fn shared(&self) -> usize {
-        let chunks = self.tile / 4;
-        let square = self.tile * self.tile;
-        // The most of all pairs: two whole groups, if there is more than one.
-        let (rows, pairs) = match self.pairs {
+    /// Tiles of rows, and pairs of tiles, of a CUDA block.
+    fn tiles(&self) -> (usize, usize) {
+        match self.pairs {
             1 => {
                 let rows = self.points.div_ceil(self.tile);
                 (rows, rows * (rows + 1) / 2)
             }
-            _ => (
-                2 * GROUP / self.tile,
-                (GROUP / self.tile) * (GROUP / self.tile),
-            ),
-        };
+            // The most of all pairs: two whole groups.
+            _ => {
+                let rows = GROUP / self.tile;
+                (2 * rows, rows * rows)
+            }
+        }
+    }
+
+    /// Bytes of shared memory.
+    pub fn shared(&self) -> usize {
+        let chunks = self.tile / 4;
+        let square = self.tile * self.tile;
+        let (rows, pairs) = self.tiles();
         let pitch = 4 * ((rows * chunks) | 1);
-        let stage = (self.columns * pitch).max(self.threads * square / chunks);
-        4 * (stage + 2 * pairs * square)
+        let stage = self.columns * pitch;
+        4 * match self.tensor {
+            true => stage + self.threads / 32 * square,
+            false => stage.max(self.threads * square / chunks) + 2 * pairs * square,
+        }
+    }
+
+    /// Slabs of a CUDA block, at most.
+    pub fn slabs(&self) -> usize {
+        if !self.tensor {
+            return policy::SLABS;
+        }
+        let (_, pairs) = self.tiles();
+        let splits = self.threads / 32 / pairs;
+        let chain = if self.bucket > TENSOR_TILE { 6 } else { 8 };
+        let chains = (self.columns / STEP).div_ceil(splits).div_ceil(chain);
+        let additions = SLAB.div_ceil(self.columns) * chains;
+        (ADDITIONS / additions).clamp(1, policy::SLABS)
     }
 }
 
@@ -138,7 +191,10 @@ pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Res
             threads: word(kernel.threads),
             shared: word(kernel.shared()),
         };
-        let module = Module::Pairwise(element(job, &x), kernel.bucket);
+        let module = match kernel.tensor {
+            true => Module::Tensor(element(job, &x), kernel.bucket),
+            false => Module::Pairwise(element(job, &x), kernel.bucket),
+        };
         job.enqueue(module, name, grid, &x, Some(&parameters))?;
     }
     let parameters = params::Inner {
@@ -159,4 +215,27 @@ pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Res
         (kernel.points, plan::threads(kernel.points)),
         &parameters,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensor_cores_have_a_warp_for_every_pair_of_tiles() {
+        for n in 1..=policy::FUSED_ROWS {
+            for points in n..=n + 2 {
+                for kernel in [
+                    Kernel::fused(true, n, points),
+                    Kernel::whole(true, points.min(GROUP)),
+                ] {
+                    if kernel.tensor {
+                        let (_, pairs) = kernel.tiles();
+                        assert!(pairs <= kernel.threads / 32, "{kernel:?}");
+                        assert!(kernel.slabs() >= 5, "{kernel:?}");
+                    }
+                }
+            }
+        }
+    }
 }

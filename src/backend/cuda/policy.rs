@@ -12,6 +12,12 @@ pub(super) const WEIGHTED_ROWS: usize = 64;
 /// Rows up to which `pairwise` computes the centre itself.
 pub(super) const FUSED_ROWS: usize = 64;
 
+/// Rows up to which a centred product is cheaper by multiply-adds than on tensor cores.
+pub(super) const FEW_ROWS: usize = 16;
+
+/// The first compute capability with tensor cores for f32 (tf32).
+pub(super) const TENSOR_CAPABILITY: (i32, i32) = (8, 0);
+
 /// CUDA blocks for each multiprocessor: enough to hide the end of a launch.
 pub(super) const BLOCKS_PER_MULTIPROCESSOR: usize = 16;
 

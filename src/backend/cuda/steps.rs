@@ -59,7 +59,7 @@ impl Kept {
 }
 
 /// Slabs that a CUDA block may have, for the accuracy of what it adds up.
-pub(super) fn most_slabs(step: &Step, n: usize) -> usize {
+pub(super) fn most_slabs(device: &Cuda, step: &Step, n: usize) -> usize {
     match step {
         Step::Columns(step) if is_measured(step) => {
             let again = step.weights.is_some() || rows(step, n) > policy::KEPT_ROWS;
@@ -69,6 +69,7 @@ pub(super) fn most_slabs(step: &Step, n: usize) -> usize {
                 policy::SLABS
             }
         }
+        Step::Pairwise(step) => Kernel::new(device, step, n).slabs(),
         _ => policy::SLABS,
     }
 }

@@ -232,7 +232,7 @@ impl Workspace {
             .map(|step| primitives::Kept::of(device, step, n));
         let kept = kept.fold(primitives::Kept::default(), primitives::Kept::max);
         let problems = shape.problems();
-        let most = steps.iter().map(|step| primitives::most_slabs(step, n));
+        let most = (steps.iter()).map(|step| primitives::most_slabs(device, step, n));
         let most = most.min().unwrap_or(policy::SLABS);
         let dealing = Dealing::new(device, feed.slabs(), problems, (kept.rows(), most));
         let per_row = problems * dealing.chunk * SLAB;
