@@ -12,6 +12,7 @@ mod cases;
 #[path = "../common/device.rs"]
 mod device;
 
+mod columns;
 mod graph;
 mod interop;
 mod refusals;

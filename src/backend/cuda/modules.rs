@@ -16,6 +16,8 @@ mod embedded {
 pub(super) enum Module {
     /// Statistics of columns of an element type, of at most so many rows; of any number for 0.
     Columns(DType, usize),
+    /// Medians and trimmed means of columns that lanes share, of at most so many rows.
+    Lanes(DType, usize),
     Combine(DType),
     /// Inner products of rows of an element type, of at most so many; of any number for 0.
     Pairwise(DType, usize),
@@ -30,6 +32,7 @@ impl fmt::Display for Module {
         };
         match *self {
             Module::Columns(dtype, most) => write!(f, "columns_{dtype}_{}", rows(most)),
+            Module::Lanes(dtype, most) => write!(f, "lanes_{dtype}_{most}"),
             Module::Combine(dtype) => write!(f, "combine_{dtype}"),
             Module::Pairwise(dtype, most) => write!(f, "pairwise_{dtype}_{}", rows(most)),
             Module::Plan => f.write_str("plan"),
@@ -130,6 +133,8 @@ mod tests {
                 }
             }
         }
+        let lanes = super::super::policy::LANE_BUCKETS;
+        modules.extend(lanes.map(|rows| Module::Lanes(DType::F32, rows)));
         assert_eq!(modules.len(), embedded::MODULES.len());
         for module in modules {
             assert!(ptx(module).is_ok(), "{module}");
