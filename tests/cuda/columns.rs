@@ -51,7 +51,7 @@ fn check<T: OutputElement>(n: usize, d: usize) {
 
 #[test]
 fn few_rows() {
-    for n in [2, 5, 12, 31, 32, 33, 50, 64, 100, 127, 128] {
+    for n in [2, 5, 12, 31, 32, 33, 64, 100, 128] {
         check::<f32>(n, 72);
         check::<bf16>(n, 72);
         check::<f16>(n, 72);

@@ -192,7 +192,7 @@ pub(super) fn statistic(
         .filter(|_| !matches!(form, Form::Around { .. }));
     let ranks = form.ranks(rows, weights.is_some(), total.unwrap_or(rows as i32));
     let element = element(job, x);
-    let lanes = lanes(form, weights, rows).filter(|_| element == DType::F32);
+    let lanes = lanes(form, weights, rows);
     let most = match weights {
         Some(_) => policy::WEIGHTED_ROWS,
         None => usize::MAX,
@@ -235,8 +235,14 @@ pub(super) fn statistic(
         write: u32::from(step.write),
         staged: u32::from(staged),
     };
+    // A register of two columns, where the kernel is one that has it.
+    let packed = element != DType::F32
+        && job.device.capability() >= policy::PACKED_CAPABILITY
+        && !measured
+        && matches!(name, "median" | "trimmed");
     let module = match lanes {
         Some(bucket) => Module::Lanes(element, bucket),
+        None if packed => Module::Packed(element, bucket),
         None => Module::Columns(element, bucket),
     };
     let name = if measured { measuring } else { name };
