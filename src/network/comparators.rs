@@ -1,6 +1,6 @@
 //! Networks pruned to the ranks that a statistic needs.
 
-use super::construct::{End, Pair, blocks, extremes, merge_exchange, window};
+use super::construct::{End, Pair, bitonic, blocks, extremes, merge_exchange, window};
 use std::ops::Range;
 
 /// Up to this many wires many constructions are tried; beyond it, a few.
@@ -61,6 +61,16 @@ impl Network {
     /// Every rank on its wire.
     pub fn sort(n: usize) -> Self {
         Self::select(n, 0..n)
+    }
+
+    /// Every rank on its wire, of a bitonic sequence: one that rises and then falls, or a rotation of one.
+    pub fn merge(n: usize) -> Self {
+        let all: Vec<usize> = (0..n).collect();
+        Network {
+            wires: n,
+            ranks: 0..n,
+            comparators: Goal::new(n, &(0..n), &all).prune(&bitonic(n)),
+        }
     }
 
     /// The middle rank, or the two middle ranks of an even n, each on its wire.

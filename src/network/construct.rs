@@ -231,6 +231,39 @@ fn odd_even_merge(a: &[u32], b: &[u32], pairs: &mut Vec<Pair>) -> Vec<u32> {
     merged
 }
 
+/// Sorts a bitonic sequence: one that rises and then falls, or any rotation of it.
+///
+/// Batcher's bitonic sorter, for any n: of the wires with even and those with odd numbers, each a bitonic
+/// sequence while n is even, and then of neighbours, as the two hold equally many zeros, or one more.
+pub fn bitonic(n: usize) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    let wires: Vec<u32> = (0..n as u32).collect();
+    sort_bitonic(&wires, &mut pairs);
+    standard_form(n, &mut pairs);
+    pairs
+}
+
+/// The result lists the wires from the least to the greatest.
+fn sort_bitonic(wires: &[u32], pairs: &mut Vec<Pair>) -> Vec<u32> {
+    if wires.len() % 2 == 1 {
+        return sort_blocks(wires, pairs);
+    }
+    let mut every_second = |from| {
+        let wires: Vec<u32> = wires.iter().copied().skip(from).step_by(2).collect();
+        match wires.len() {
+            0 => wires,
+            _ => sort_bitonic(&wires, pairs),
+        }
+    };
+    let (even, odd) = (every_second(0), every_second(1));
+    let mut sorted = Vec::with_capacity(wires.len());
+    for pair in even.into_iter().zip(odd) {
+        pairs.push(pair);
+        sorted.extend([pair.0, pair.1]);
+    }
+    sorted
+}
+
 /// Renames wires so that every comparator has `low < high` (Knuth 5.3.4, exercise 16).
 fn standard_form(n: usize, pairs: &mut [Pair]) {
     let mut name: Vec<u32> = (0..n as u32).collect();

@@ -13,6 +13,7 @@
 //! most 16 wires, sorted by the best known networks (5.3.4; 60 comparators for 16, M. W. Green); both
 //! for a few more wires of which the outer ones carry −∞ and +∞; and for few ranks cut at the ends,
 //! sorted blocks of at least as many wires as are cut, whose ends alone are merged.
+//! [`Network::merge`] sorts what is bitonic, as two sorted lists are that meet: Batcher's bitonic sorter, for any n.
 //!
 //! That a network is right is checked by the 0–1 principle (5.3.4, theorem Z): for all inputs if it is
 //! for all inputs of zeros and ones.

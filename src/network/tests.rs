@@ -128,6 +128,32 @@ fn wide_networks_are_right_for_random_inputs() {
 }
 
 #[test]
+fn a_merge_sorts_every_bitonic_sequence() {
+    for n in 1..=130 {
+        let network = Network::merge(n);
+        // Ones in a row, which may go on at the front: one input a bit.
+        for length in 0..=n {
+            for start in (0..n).step_by(64) {
+                let starts = start..n.min(start + 64);
+                let one = |wire: usize, start: usize| (wire + n - start) % n < length;
+                let word = |wire| {
+                    let bits = starts.clone().map(|s| u64::from(one(wire, s)) << (s % 64));
+                    bits.sum()
+                };
+                let mut wires: Vec<u64> = (0..n).map(word).collect();
+                let expected = sorted(&wires);
+                run(&network, &mut wires);
+                assert_eq!(wires, expected, "n = {n}, {length} ones from {start} on");
+            }
+        }
+    }
+    let stages = |n: usize| (n * n.ilog2() as usize, Network::merge(n).operations());
+    for (expected, operations) in [stages(64), stages(128)] {
+        assert_eq!(operations, expected);
+    }
+}
+
+#[test]
 fn a_network_without_one_of_its_comparators_is_found_out() {
     for n in [4, 5, 8, 9] {
         for (network, exact) in networks(n, &[]) {

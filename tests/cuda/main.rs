@@ -12,6 +12,7 @@ mod cases;
 #[path = "../common/device.rs"]
 mod device;
 
+mod columns;
 mod failures;
 mod graph;
 #[cfg(feature = "cli")]

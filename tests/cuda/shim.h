@@ -212,6 +212,25 @@ inline float __double2float_rn(double x) { return (float)x; }
 inline float __uint2float_rn(unsigned x) { return (float)x; }
 inline float __int2float_rn(int x) { return (float)x; }
 
+// Two 16-bit floats at once, as min.bf16x2 and its like: the other operand for a NaN, and -0 below +0, so that the order
+// is that of the bits, negative ones reversed. For two NaNs, all bits but the sign.
+namespace shim {
+inline unsigned short select(unsigned short a, unsigned short b, unsigned infinity, bool least) {
+    bool no_a = (a & 0x7fffu) > infinity, no_b = (b & 0x7fffu) > infinity;
+    if (no_a || no_b) return no_a && no_b ? 0x7fff : no_a ? b : a;
+    unsigned key_a = a & 0x8000 ? ~a & 0xffffu : a | 0x8000u, key_b = b & 0x8000 ? ~b & 0xffffu : b | 0x8000u;
+    return (key_a < key_b) == least ? a : b;
+}
+inline unsigned select2(unsigned a, unsigned b, unsigned infinity, bool least) {
+    unsigned low = select((unsigned short)a, (unsigned short)b, infinity, least);
+    return low | (unsigned)select((unsigned short)(a >> 16), (unsigned short)(b >> 16), infinity, least) << 16;
+}
+} // namespace shim
+inline unsigned min_bf16x2(unsigned a, unsigned b) { return shim::select2(a, b, 0x7f80, true); }
+inline unsigned max_bf16x2(unsigned a, unsigned b) { return shim::select2(a, b, 0x7f80, false); }
+inline unsigned min_f16x2(unsigned a, unsigned b) { return shim::select2(a, b, 0x7c00, true); }
+inline unsigned max_f16x2(unsigned a, unsigned b) { return shim::select2(a, b, 0x7c00, false); }
+
 // ---- Memory ----
 
 template <class T> inline T __ldg(const T *p) { return *p; }

@@ -16,6 +16,10 @@ mod embedded {
 pub(super) enum Module {
     /// Statistics of columns of an element type, of at most so many rows; of any number for 0.
     Columns(DType, usize),
+    /// The same, but medians and trimmed means alone, with two columns of a 16-bit type in a register.
+    Packed(DType, usize),
+    /// Medians and trimmed means of columns that lanes share, of at most so many rows.
+    Lanes(DType, usize),
     Combine(DType),
     /// Inner products of rows of an element type, of at most so many; of any number for 0.
     Pairwise(DType, usize),
@@ -32,6 +36,8 @@ impl fmt::Display for Module {
         };
         match *self {
             Module::Columns(dtype, most) => write!(f, "columns_{dtype}_{}", rows(most)),
+            Module::Packed(dtype, most) => write!(f, "packed_{dtype}_{most}"),
+            Module::Lanes(dtype, most) => write!(f, "lanes_{dtype}_{most}"),
             Module::Combine(dtype) => write!(f, "combine_{dtype}"),
             Module::Pairwise(dtype, most) => write!(f, "pairwise_{dtype}_{}", rows(most)),
             Module::Tensor(dtype, most) => write!(f, "tensor_{dtype}_{}", rows(most)),
@@ -126,6 +132,12 @@ mod tests {
         let mut modules = vec![Module::Plan];
         for dtype in dtypes {
             modules.push(Module::Combine(dtype));
+            let lanes = super::super::policy::LANE_BUCKETS;
+            modules.extend(lanes.map(|rows| Module::Lanes(dtype, rows)));
+            if dtype != DType::F32 {
+                let packed = super::super::policy::BUCKETS;
+                modules.extend(packed.map(|rows| Module::Packed(dtype, rows)));
+            }
             for rows in super::super::policy::BUCKETS.into_iter().chain([0]) {
                 modules.push(Module::Columns(dtype, rows));
                 if rows <= super::super::policy::FUSED_ROWS {

@@ -6,6 +6,12 @@ pub(super) const BUCKETS: [usize; 16] = [
     4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128,
 ];
 
+/// The first compute capability with minima of two 16-bit floats at once.
+pub(super) const PACKED_CAPABILITY: (i32, i32) = (8, 0);
+
+/// More rows, of which a lane has a quarter: the same for a median or a trimmed mean.
+pub(super) const LANE_BUCKETS: [usize; 8] = [160, 192, 224, 256, 320, 384, 448, 512];
+
 /// The same with weights, which take a register each.
 pub(super) const WEIGHTED_ROWS: usize = 64;
 
@@ -33,6 +39,12 @@ pub(super) fn bucket(rows: usize, most: usize) -> usize {
     BUCKETS.iter().find(fits).copied().unwrap_or(0)
 }
 
+/// The bucket of so many rows of which lanes have a quarter each, if there is one.
+pub(super) fn lane_bucket(rows: usize) -> Option<usize> {
+    let fits = |bucket: &usize| *bucket >= rows && rows > BUCKETS[BUCKETS.len() - 1];
+    LANE_BUCKETS.into_iter().find(fits)
+}
+
 /// Slabs of a CUDA block, at most: a thread then adds up 128 terms in f32, whose rounding errors stay below the
 /// accuracy asked of distances, even when all have the same sign. Kernels that read the rows again to measure them
 /// have fewer threads for a column.
@@ -42,8 +54,9 @@ pub(super) const SLABS_READ_AGAIN: usize = 4;
 /// Rows up to which all kernels that measure keep the rows in registers.
 pub(super) const KEPT_ROWS: usize = 48;
 
-/// Dynamic shared memory that a kernel has without asking.
-pub(super) const SHARED: u32 = 48 << 10;
+/// Dynamic shared memory that a kernel has without asking: of 48 KiB, static memory (at most 17 KiB beside dynamic) has
+/// a part.
+pub(super) const SHARED: u32 = 24 << 10;
 
 /// Rows that any kernel may have.
 pub(super) const ROWS: usize = 16_384;

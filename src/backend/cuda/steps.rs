@@ -12,6 +12,9 @@ use crate::{DType, Result};
 const THREADS: u32 = 128;
 const ANY_THREADS: u32 = 256;
 
+/// Static shared memory of the kernels for any number of rows.
+const ANY_SHARED: usize = 11 << 10;
+
 /// Columns of a tile of the kernels for any number of rows.
 const ANY_COLUMNS: usize = 32;
 
@@ -37,7 +40,7 @@ impl Kept {
             Step::Columns(step) => {
                 let rows = |slot: Option<Slot>| slot.map_or(0, |slot| slot.len / n);
                 Kept {
-                    centre: step.distances.is_some() && !is_measured(step),
+                    centre: step.distances.is_some() && !is_measured(step, n),
                     mixed: [rows(step.mixing), rows(other_rows(step))],
                 }
             }
@@ -61,7 +64,7 @@ impl Kept {
 /// Slabs that a CUDA block may have, for the accuracy of what it adds up.
 pub(super) fn most_slabs(device: &Cuda, step: &Step, n: usize) -> usize {
     match step {
-        Step::Columns(step) if is_measured(step) => {
+        Step::Columns(step) if is_measured(step, n) => {
             let again = step.weights.is_some() || rows(step, n) > policy::KEPT_ROWS;
             if again {
                 policy::SLABS_READ_AGAIN
@@ -74,10 +77,22 @@ pub(super) fn most_slabs(device: &Cuda, step: &Step, n: usize) -> usize {
     }
 }
 
-/// Does the statistic's kernel measure the distances? It does if they are of the rows that it has.
-fn is_measured(step: &Columns) -> bool {
+/// Does the statistic's kernel measure the distances? It does if they are of the rows that it has, and a thread
+/// has all of a column.
+fn is_measured(step: &Columns, n: usize) -> bool {
     let own = |distances: crate::plan::Distances| distances.rows == step.mixing;
-    step.statistic != Statistic::Mean && step.distances.is_some_and(own)
+    let rows = rows(step, n);
+    step.statistic != Statistic::Mean
+        && step.distances.is_some_and(own)
+        && lanes(Form::of(step.statistic), step.weights, rows).is_none()
+}
+
+/// The bucket of the kernels whose lanes share a column, if they have the statistic.
+fn lanes(form: Form, weights: Option<Slot>, rows: usize) -> Option<usize> {
+    match (form, weights) {
+        (Form::Median(_) | Form::Trimmed(_), None) => policy::lane_bucket(rows),
+        _ => None,
+    }
 }
 
 /// Another mixing of the rows, to be measured.
@@ -100,7 +115,7 @@ pub(super) fn columns(
             Some(mixing) => mix(job, &raw, mixing, job.at.staged[0])?,
             None => raw,
         };
-        let unmeasured = step.distances.filter(|_| !is_measured(step));
+        let unmeasured = step.distances.filter(|_| !is_measured(step, job.shape.n()));
         let centre = if unmeasured.is_some() {
             job.at.centre
         } else {
@@ -177,22 +192,25 @@ pub(super) fn statistic(
         .weights
         .filter(|_| !matches!(form, Form::Around { .. }));
     let ranks = form.ranks(rows, weights.is_some(), total.unwrap_or(rows as i32));
+    let element = element(job, x);
+    let lanes = lanes(form, weights, rows);
     let most = match weights {
         Some(_) => policy::WEIGHTED_ROWS,
         None => usize::MAX,
     };
     let bucket = policy::bucket(rows, most);
-    let measured = is_measured(step);
-    let (name, measuring) = match (bucket, weights, form) {
-        (0, _, _) => ("any", "any_measured"),
+    let any = bucket == 0 && lanes.is_none();
+    let measured = is_measured(step, job.shape.n());
+    let (name, measuring) = match (any, weights, form) {
+        (true, _, _) => ("any", "any_measured"),
         (_, Some(_), _) => ("weighted", "weighted_measured"),
         (_, None, Form::Median(_)) => ("median", "median_measured"),
         (_, None, Form::Trimmed(_)) => ("trimmed", "trimmed_measured"),
         (_, None, Form::Around { .. }) => ("around", "around_measured"),
     };
-    let threads = if bucket == 0 { ANY_THREADS } else { THREADS };
+    let threads = if any { ANY_THREADS } else { THREADS };
     let tile = 4 * rows * ANY_COLUMNS + if weights.is_some() { 4 * rows } else { 0 };
-    let staged = bucket == 0 && tile <= job.device.shared();
+    let staged = any && tile + ANY_SHARED <= job.device.shared();
     let shared = match form {
         _ if staged => tile,
         Form::Around { .. } if bucket > 0 => 4 * bucket * threads as usize,
@@ -218,7 +236,16 @@ pub(super) fn statistic(
         write: u32::from(step.write),
         staged: u32::from(staged),
     };
-    let module = Module::Columns(element(job, x), bucket);
+    // A register of two columns, where the kernel is one that has it.
+    let packed = element != DType::F32
+        && job.device.capability() >= policy::PACKED_CAPABILITY
+        && !measured
+        && matches!(name, "median" | "trimmed");
+    let module = match lanes {
+        Some(bucket) => Module::Lanes(element, bucket),
+        None if packed => Module::Packed(element, bucket),
+        None => Module::Columns(element, bucket),
+    };
     let name = if measured { measuring } else { name };
     job.launch(module, name, (threads, shared, 1), x, &parameters)
 }
