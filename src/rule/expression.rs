@@ -199,6 +199,12 @@ impl Arguments<'_> {
         self.get(key, "a number")
     }
 
+    /// Is a parameter given as this word? Otherwise it is left for its other kind of value.
+    pub fn takes(&mut self, key: &str, word: &str) -> bool {
+        let at = self.values.iter().position(|given| *given == (key, word));
+        at.map(|at| self.values.remove(at)).is_some()
+    }
+
     /// A parameter whose value is one of some words, if it is given.
     pub fn one_of<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>> {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();

@@ -155,6 +155,11 @@ trait Node {
         false
     }
 
+    /// Does every run need a length to clip to?
+    fn needs_length(&self) -> bool {
+        false
+    }
+
     /// Appends the steps that compute it from the rows of a level.
     fn plan(&self, planner: &mut Planner, level: &mut Level, goal: Goal) -> Outcome;
 }
@@ -285,6 +290,11 @@ impl Rule {
     /// does?
     pub fn needs_start(&self) -> bool {
         self.node().needs_start() || self.node().inner().is_some_and(Rule::needs_start)
+    }
+
+    /// Does every run need a length ([`Run::clip`](crate::Run::clip)), as `clipping(…,c=given)` does?
+    pub fn needs_length(&self) -> bool {
+        self.node().needs_length() || self.node().inner().is_some_and(Rule::needs_length)
     }
 
     fn needs_origin(&self) -> bool {
