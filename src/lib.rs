@@ -91,6 +91,7 @@ mod prepared;
 pub mod primitive;
 mod report;
 mod rule;
+pub mod training;
 
 #[cfg(feature = "cuda")]
 pub use ::cudarc;
