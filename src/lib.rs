@@ -78,6 +78,7 @@ compile_error!("byzagg needs a backend: enable the feature `cpu`");
 mod backend;
 mod engine;
 mod error;
+mod expression;
 mod geometry;
 mod kept;
 #[doc = include_str!("../docs/guide.md")]
