@@ -119,7 +119,7 @@ fn aggregate(rule: &str, rows: &[Vec<f64>], weights: Option<&[f64]>) -> Vec<f64>
     let permutation = |_, _| unreachable!("no rule here has one");
     naive::aggregate(rule, rows, weights, &permutation)
         .unwrap()
-        .value
+        .output
 }
 
 fn add(x: &mut [f64], factor: f64, y: &[f64]) {
@@ -400,7 +400,7 @@ fn workers_arrive_by_law() {
         for _ in 0..4000 {
             training.step(&problem).unwrap();
         }
-        let mut shares = [0.0; 5];
+        let mut shares = [0.0f64; 5];
         problem
             .asked()
             .iter()
