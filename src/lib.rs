@@ -61,6 +61,10 @@
 //! (`BufferBlock`, `BufferPlace`), or of the host's memory, which is then uploaded or streamed; results stay
 //! on the device or come back, as the output says.
 //!
+//! # Attacks
+//! [`attack`] makes what Byzantine workers send, for tests and simulations: sign flips, ALIE, IPM, bit flips,
+//! attacks that search for what harms the rule in use most.
+//!
 //! # Features
 //! - `cpu` (default): the CPU backend.
 //! - `wgpu`: GPUs through Vulkan, Metal and DX12.
@@ -75,9 +79,11 @@
 #[cfg(not(feature = "cpu"))]
 compile_error!("byzagg needs a backend: enable the feature `cpu`");
 
+pub mod attack;
 mod backend;
 mod engine;
 mod error;
+mod expression;
 mod geometry;
 mod kept;
 #[doc = include_str!("../docs/guide.md")]
@@ -89,6 +95,7 @@ mod prepared;
 pub mod primitive;
 mod report;
 mod rule;
+pub mod training;
 
 #[cfg(feature = "cuda")]
 pub use ::cudarc;
