@@ -29,11 +29,11 @@ pub enum Error {
         /// The element type it got.
         got: DType,
     },
-    /// A rule's parameter is out of range, by itself or for this number of workers.
+    /// A parameter of a rule or an attack is out of range, by itself or for this number of workers.
     Parameter {
-        /// The rule, in its text form.
+        /// The rule or the attack, in its text form.
         rule: String,
-        /// What the rule needs.
+        /// What it needs.
         needs: String,
         /// What it got.
         got: String,
@@ -45,8 +45,10 @@ pub enum Error {
         /// What was given.
         got: String,
     },
-    /// A text is not a rule expression.
+    /// A text is not the text form of what it should name.
     Parse {
+        /// What it should name: "rule" or "attack".
+        kind: &'static str,
         /// The text.
         text: String,
         /// What is wrong with it, and what would be possible.
@@ -86,7 +88,7 @@ impl fmt::Display for Error {
             }
             Error::Parameter { rule, needs, got } => write!(f, "{rule}: needs {needs}, got {got}"),
             Error::Weights { needs, got } => write!(f, "weights: expected {needs}, got {got}"),
-            Error::Parse { text, reason } => write!(f, "rule {text:?}: {reason}"),
+            Error::Parse { kind, text, reason } => write!(f, "{kind} {text:?}: {reason}"),
             Error::Device { device, reason } => write!(f, "device {device}: {reason}"),
         }
     }

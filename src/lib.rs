@@ -75,9 +75,11 @@
 #[cfg(not(feature = "cpu"))]
 compile_error!("byzagg needs a backend: enable the feature `cpu`");
 
+pub mod attack;
 mod backend;
 mod engine;
 mod error;
+mod expression;
 mod geometry;
 mod kept;
 #[doc = include_str!("../docs/guide.md")]

@@ -57,6 +57,7 @@ pub struct Run<'a> {
     step: u64,
     start: Option<Anchor<'a>>,
     changed: Option<&'a [usize]>,
+    clip: Option<f64>,
 }
 
 impl<'a> Run<'a> {
@@ -112,6 +113,14 @@ impl<'a> Run<'a> {
     pub fn start(self, vector: impl Into<Matrix<'a>>) -> Self {
         Run {
             start: Some(Anchor::Vector(vector.into())),
+            ..self
+        }
+    }
+
+    /// The length that `clipping(…,c=given)` clips rows to: at least 0, infinite for none.
+    pub fn clip(self, length: f64) -> Self {
+        Run {
+            clip: Some(length),
             ..self
         }
     }
@@ -195,6 +204,7 @@ pub struct Prepared {
     engine: Engine,
     weights: Option<Slot>,
     integers: Vec<f64>,
+    length: Option<Slot>,
     trace: Trace,
     report: bool,
     keep: bool,
@@ -252,6 +262,7 @@ impl Rule {
             engine: Engine::new(device, shape, types, plan.steps, plan.arena)?,
             weights: plan.weights,
             integers: vec![0.0; if weighted { shape.n() } else { 0 }],
+            length: plan.length,
             trace: plan.trace,
             report,
             keep: options.keep,
@@ -331,6 +342,7 @@ impl Prepared {
         };
         self.engine.check(&operands)?;
         check_changed(run.changed, self.keep, self.shape().n())?;
+        self.take_length(run.clip)?;
         self.take_weights(run.weights)?;
         Ok(operands)
     }
@@ -346,6 +358,27 @@ impl Prepared {
             self.selected.extend(x.selected().unwrap_or_default());
         }
         result
+    }
+
+    fn take_length(&mut self, length: Option<f64>) -> Result<()> {
+        let say = |length: Option<f64>| length.map_or("none".into(), |c| format!("{c}"));
+        match (length, self.length) {
+            (None, None) => Ok(()),
+            (Some(c), Some(slot)) if c >= 0.0 => {
+                // Nothing that is longer has a length.
+                self.engine.set(slot, &[c.min(f64::from(f32::MAX))]);
+                Ok(())
+            }
+            (_, slot) => {
+                let expected = match slot {
+                    Some(_) => {
+                        "a length of at least 0 to clip to, which the rule needs (Run::clip)"
+                    }
+                    None => "no length to clip to, as the rule has its own or clips nothing",
+                };
+                Err(Error::shape("run", expected, say(length)))
+            }
+        }
     }
 
     fn take_weights(&mut self, weights: Option<&[f64]>) -> Result<()> {

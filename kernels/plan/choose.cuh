@@ -157,7 +157,7 @@ KERNEL __launch_bounds__(1024, 1) clipping(const Region r, const Clipping p) {
     double *region = region_of(r);
     const View view(region, p.geometry);
     const u32 n = view.n;
-    if (threadIdx.x == 0) length = p.c;
+    if (threadIdx.x == 0) length = p.given == NONE ? p.c : region[p.given];
     __syncthreads();
     if (p.clipped != NONE) {
         for (u32 j = threadIdx.x; j < n; j += blockDim.x) order.put(j, view.square_distance(j, n), view.classes[j], 1);

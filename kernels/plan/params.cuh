@@ -111,9 +111,12 @@ struct Monna {
 struct Clipping {
     Geometry geometry;
     double c;
-    // ARC clips so many rows to the length of the next one, and ignores c. NONE: to length c.
+    // Where the length is, if it comes with the run instead of c; or NONE.
+    u32 given;
+    // ARC clips so many rows to the length of the next one. NONE: to the length above.
     u32 clipped;
     u32 out;
+    u32 padding;
 };
 
 // rows × n = (rows × inner_rows) · (inner_rows × n). Expand is rows = 1.
@@ -185,7 +188,7 @@ LAYOUT(Krum, 40);
 LAYOUT(Ctma, 32);
 LAYOUT(Nnm, 40);
 LAYOUT(Monna, 40);
-LAYOUT(Clipping, 32);
+LAYOUT(Clipping, 40);
 LAYOUT(Product, 24);
 LAYOUT(Mix, 48);
 LAYOUT(Distances, 56);

@@ -1,8 +1,8 @@
 // The diagonal mixing that clips rows to a length, given or (ARC) found among the rows. Rows that are not
 // finite become zero. CPU twin: src/geometry/clipping.rs.
 //
-// limit: one workgroup for each problem (z). clip and clip_to_limit: one invocation for each element, a
-// row for each y.
+// limit: one workgroup for each problem (z). clip, clip_to_given and clip_to_limit: one invocation for each element,
+// a row for each y.
 
 struct Params {
     geometry: Geometry,
@@ -11,7 +11,7 @@ struct Params {
     out: u32,
     // The length to clip to.
     c: f32,
-    // Or a word that holds its square: that of the row at this place in the order of lengths.
+    // Or a word that holds it, or (ARC) its square: that of the row at this place in the order of lengths.
     limit: u32,
     place: u32,
 }
@@ -50,22 +50,35 @@ fn put(group: vec3<u32>, local: u32, factor: f32) {
 }
 
 // A row at +Inf from the origin is clipped to nothing.
+fn clip_to(group: vec3<u32>, local: u32, c: f32) {
+    let square_bits = square_norm(group.y);
+    var factor = 0.0;
+    if is_finite(square_bits) {
+        let norm = sqrt(bitcast<f32>(square_bits));
+        factor = 1.0;
+        if norm > c {
+            factor = c / norm;
+        }
+    }
+    put(group, local, factor);
+}
+
 @compute @workgroup_size(64)
 fn clip(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
     enter(group.z);
-    let square_bits = square_norm(group.y);
-    var factor = 0.0;
-    if is_finite(square_bits) {
-        let norm = sqrt(bitcast<f32>(square_bits));
-        factor = 1.0;
-        if norm > params.c {
-            factor = params.c / norm;
-        }
-    }
-    put(group, local, factor);
+    clip_to(group, local, params.c);
+}
+
+@compute @workgroup_size(64)
+fn clip_to_given(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    enter(group.z);
+    clip_to(group, local, bitcast<f32>(load(params.limit)));
 }
 
 @compute @workgroup_size(64)

@@ -30,7 +30,7 @@ pub use bucketing::permutation;
 pub(crate) use clipping::clipped;
 pub(crate) use flag::Settings as FlagSettings;
 pub(crate) use mda::MAX_LEFT_OUT;
-pub(crate) use op::Op;
+pub(crate) use op::{Length, Op};
 pub(crate) use rfa::MAX_ITERATIONS;
 pub(crate) use rfa::Stop;
 pub(crate) use smea::{MAX_WORK, work};

@@ -6,6 +6,14 @@ use super::{
 };
 use crate::plan::{Slot, Trim};
 
+/// A length to clip to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Length {
+    Fixed(f64),
+    /// One number that comes with each run.
+    Given(Slot),
+}
+
 /// An operation of the n×n geometry: what it reads, its parameters, what it writes.
 ///
 /// Each output slot is followed by the room that the operation needs ([`Op::scratch`]).
@@ -98,7 +106,7 @@ pub(crate) enum Op {
     /// A diagonal n×n mixing.
     Clipping {
         geometry: GeometrySlot,
-        c: f64,
+        length: Length,
         out: Slot,
     },
     /// A diagonal n×n mixing.
@@ -234,6 +242,10 @@ impl Op {
             Op::Ctma { distances, .. } => vec![distances],
             Op::Compose { outer, inner, .. } => vec![outer, inner],
             Op::Mix { mixing, .. } => vec![mixing],
+            Op::Clipping {
+                length: Length::Given(length),
+                ..
+            } => vec![length],
             Op::Expand {
                 coefficients,
                 mixing,
@@ -410,7 +422,13 @@ impl Op {
                     order(scratch),
                 );
             }
-            Op::Clipping { geometry, c, .. } => {
+            Op::Clipping {
+                geometry, length, ..
+            } => {
+                let c = match length {
+                    Length::Fixed(c) => c,
+                    Length::Given(slot) => get(slot)[0],
+                };
                 clipping::mixing(&geometry.view(before), c, result);
             }
             Op::Arc { geometry, f, .. } => {

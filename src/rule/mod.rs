@@ -11,7 +11,6 @@ mod cc;
 mod clipping;
 mod columnwise;
 mod ctma;
-mod expression;
 mod flag;
 mod krum;
 mod like;
@@ -43,9 +42,9 @@ pub use nnm::Nnm;
 pub use rfa::Rfa;
 pub use smea::Smea;
 
+use crate::expression::{self, number};
 use crate::plan::Step;
 use crate::{Error, Result, Trim};
-use expression::Arguments;
 pub(crate) use planner::Plan;
 use planner::{Goal, Level, Mixing, Outcome, Planner};
 use trace::Kind;
@@ -155,6 +154,11 @@ trait Node {
         false
     }
 
+    /// Does every run need a length to clip to?
+    fn needs_length(&self) -> bool {
+        false
+    }
+
     /// Appends the steps that compute it from the rows of a level.
     fn plan(&self, planner: &mut Planner, level: &mut Level, goal: Goal) -> Outcome;
 }
@@ -193,6 +197,46 @@ pub struct Entry {
     /// Does it define weights?
     pub weights: bool,
     parse: fn(&mut Arguments) -> Result<Rule>,
+}
+
+/// What a rule's parser gets.
+type Arguments<'a> = expression::Arguments<'a, Entry>;
+
+impl expression::Named for Entry {
+    type Value = Rule;
+    const KIND: &'static str = "rule";
+
+    fn all() -> impl Iterator<Item = &'static Self> {
+        CATALOGUE.iter().copied()
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn parameters(&self) -> &'static [(&'static str, &'static str)] {
+        self.parameters
+    }
+
+    fn wraps(&self) -> bool {
+        self.wraps
+    }
+
+    fn parse(&self, arguments: &mut Arguments<'_>) -> Result<Rule> {
+        (self.parse)(arguments)
+    }
+}
+
+impl Arguments<'_> {
+    /// `f=` or `lambda=`.
+    fn trim(&mut self) -> Result<Trim> {
+        match (self.count("f")?, self.number("lambda")?) {
+            (Some(f), None) => Ok(Trim::F(f)),
+            (None, Some(lambda)) => Ok(Trim::Lambda(lambda)),
+            (None, None) => Err(self.error("f= or lambda= is missing")),
+            (Some(_), Some(_)) => Err(self.error("either f= or lambda=, not both")),
+        }
+    }
 }
 
 static CATALOGUE: [&Entry; 19] = [
@@ -287,6 +331,11 @@ impl Rule {
         self.node().needs_start() || self.node().inner().is_some_and(Rule::needs_start)
     }
 
+    /// Does every run need a length ([`Run::clip`](crate::Run::clip)), as `clipping(…,c=given)` does?
+    pub fn needs_length(&self) -> bool {
+        self.node().needs_length() || self.node().inner().is_some_and(Rule::needs_length)
+    }
+
     fn needs_origin(&self) -> bool {
         self.node().needs_origin() || self.node().inner().is_some_and(Rule::needs_origin)
     }
@@ -328,7 +377,7 @@ impl FromStr for Rule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        expression::parse(text)
+        expression::parse::<Entry>(text)
     }
 }
 
@@ -352,17 +401,6 @@ fn trim_text(trim: Trim) -> String {
     match trim {
         Trim::F(f) => format!("f={f}"),
         Trim::Lambda(lambda) => format!("lambda={}", number(lambda)),
-    }
-}
-
-/// A text that is parsed as the same number; in powers of ten where it would be longer than digits are
-/// significant.
-fn number(x: f64) -> String {
-    let text = x.to_string();
-    if text.len() > 24 {
-        format!("{x:e}")
-    } else {
-        text
     }
 }
 

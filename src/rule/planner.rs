@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::trace::{Decision, Kind, Trace};
-use crate::geometry::{GeometrySlot, Op};
+use crate::geometry::{GeometrySlot, Length, Op};
 use crate::plan::{Anchors, Columns, Combine, Distances, Pairwise, Slot, Statistic, Step};
 
 /// What a rule computes, ready to be run by any backend.
@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub arena: usize,
     /// Where the integer weights go, when the plan is for weighted rows.
     pub weights: Option<Slot>,
+    /// Where the length goes that a run is given.
+    pub length: Option<Slot>,
     pub trace: Trace,
 }
 
@@ -65,6 +67,7 @@ pub(super) struct Planner {
     high: usize,
     anchors: Anchors,
     weights: Option<Slot>,
+    length: Option<Slot>,
     raw: Option<GeometrySlot>,
     /// Where the raw geometry goes, if it is kept: before all that may be written over.
     kept: Option<Slot>,
@@ -89,11 +92,13 @@ pub(super) fn plan(
             given: rule.needs_start(),
         },
         weights: None,
+        length: None,
         raw: None,
         kept: None,
         trace: Trace::default(),
     };
     planner.weights = weighted.then(|| planner.reserve(n));
+    planner.length = rule.needs_length().then(|| planner.reserve(1));
     planner.kept = keep.map(|len| planner.reserve(len));
     let mut level = Level {
         n,
@@ -129,6 +134,7 @@ pub(super) fn plan(
         steps: planner.steps,
         arena: planner.high,
         weights: planner.weights,
+        length: planner.length,
         trace: planner.trace,
     }
 }
@@ -160,6 +166,13 @@ impl Planner {
         self.high = self.high.max(out.end() + op.scratch());
         self.steps.push(Step::Geometry(op));
         out
+    }
+
+    /// The length that a run is given.
+    pub fn length(&mut self) -> Length {
+        let slot = self.length.unwrap_or_else(|| self.reserve(1));
+        self.length = Some(slot);
+        Length::Given(slot)
     }
 
     /// The inner products of a level's rows: one pass over X for all levels.

@@ -138,7 +138,7 @@ fn text_and_rule_agree() {
 #[test]
 fn errors_say_what_is_possible() {
     for (text, part) in [
-        ("", "a rule's name is missing"),
+        ("", "the rule's name is missing"),
         ("meadian", "known are mean, median"),
         ("krum", "f= is missing"),
         ("krum(f=x)", "f= expects a whole number, got \"x\""),

@@ -91,7 +91,7 @@ fn arguments() {
 fn rules_and_devices() {
     let folder = folder();
     for (rule, expected) in [
-        ("", "a rule's name is missing"),
+        ("", "the rule's name is missing"),
         ("krm(f=1)", "unknown rule \"krm\""),
         ("krum", "krum: f= is missing"),
         ("krum(f=2)", "krum(f=2): needs n ≥ 2f+3 = 7 workers"),

@@ -56,7 +56,7 @@ params! {
     Ctma (32) { cut: f64, parts: f64, distances: u32, weights: u32, n: u32, out: u32 }
     Nnm (40) { geometry: Geometry, cut: f64, parts: f64, weights: u32, out: u32 }
     Monna (40) { geometry: Geometry, cut: f64, parts: f64, pivot: u32, out: u32 }
-    Clipping (32) { geometry: Geometry, c: f64, clipped: u32, out: u32 }
+    Clipping (40) { geometry: Geometry, c: f64, given: u32, clipped: u32, out: u32, padding: u32 }
     Product (24) { outer: u32, inner: u32, rows: u32, inner_rows: u32, n: u32, out: u32 }
     Mix (48) { geometry: Geometry, mixed: Geometry, phases: Phases, mixing: u32, scratch: u32 }
     Distances (56) {

@@ -7,7 +7,7 @@ use super::modules::Module;
 use super::params::{self, Geometry, NONE, Phases, Region, WRITE, cut, optional, word};
 use super::workspace::Job;
 use crate::Result;
-use crate::geometry::{MAX_ITERATIONS, Op, Stop, clipped};
+use crate::geometry::{Length, MAX_ITERATIONS, Op, Stop, clipped};
 use crate::plan::Slot;
 
 /// Rows that the kernels have room for.
@@ -116,12 +116,22 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
             };
             run(job, "monna", (1, threads(geometry.n)), &parameters)
         }
-        Op::Clipping { geometry, c, out } => {
+        Op::Clipping {
+            geometry,
+            length,
+            out,
+        } => {
+            let (c, given) = match length {
+                Length::Fixed(c) => (c, NONE),
+                Length::Given(slot) => (0.0, word(slot.offset)),
+            };
             let parameters = params::Clipping {
                 geometry: geometry.into(),
                 c,
+                given,
                 clipped: NONE,
                 out: word(out.offset),
+                padding: 0,
             };
             run(
                 job,
@@ -134,8 +144,10 @@ pub(super) fn enqueue(op: &Op, job: &Job<'_>) -> Result<()> {
             let parameters = params::Clipping {
                 geometry: geometry.into(),
                 c: 0.0,
+                given: NONE,
                 clipped: word(clipped(geometry.n, f)),
                 out: word(out.offset),
+                padding: 0,
             };
             run(
                 job,

@@ -12,7 +12,7 @@ use bytemuck::NoUninit;
 use super::record::{Part, Recording};
 use super::shader::{Shader, WORKGROUP};
 use crate::Result;
-use crate::geometry::{GeometrySlot, Op, SNAP, Stop, clipped};
+use crate::geometry::{GeometrySlot, Length, Op, SNAP, Stop, clipped};
 use crate::plan::{Slot, Trim};
 use params::{NONE, optional};
 use source::Family;
@@ -114,7 +114,11 @@ pub(crate) fn encode(
             let pivot = word(pivot);
             to.nearest("monna", 1, params::Nearest { pivot, ..nearest })
         }
-        Op::Clipping { geometry, c, out } => to.clipping(geometry, c, out),
+        Op::Clipping {
+            geometry,
+            length,
+            out,
+        } => to.clipping(geometry, length, out),
         Op::Arc { geometry, f, out } => to.adaptive_clipping(geometry, f, out, scratch),
         Op::Compose {
             outer,
@@ -259,17 +263,21 @@ impl Dispatcher<'_, '_> {
         })
     }
 
-    fn clipping(&mut self, rows: GeometrySlot, c: f64, out: Slot) -> Result<()> {
+    fn clipping(&mut self, rows: GeometrySlot, length: Length, out: Slot) -> Result<()> {
         let geometry = params::Geometry::from(rows);
-        let shader = Family::Clipping.shader("clip", rows.n, false);
+        let (entry, c, limit) = match length {
+            Length::Fixed(c) => ("clip", at_most(c), NONE),
+            Length::Given(slot) => ("clip_to_given", 0.0, word(slot.offset)),
+        };
+        let shader = Family::Clipping.shader(entry, rows.n, false);
         let over = [groups(geometry.n), geometry.n];
         self.run(&shader, over, |at| params::Clipping {
             geometry,
             stride: at.stride,
             first: at.first,
             out: word(out.offset),
-            c: at_most(c),
-            limit: NONE,
+            c,
+            limit,
             place: NONE,
         })
     }

@@ -111,6 +111,10 @@ impl Source {
         let all = n;
         let n = rows.as_ref().map_or(all, Vec::len);
         rule.check(n, self.weights.is_some())?;
+        if rule.needs_length() {
+            let reason = format!("{rule}: c=given is for training loops; here expected c=LENGTH");
+            return Err(Failure::new(reason));
+        }
         let mut weights = match &self.weights {
             Some(path) => Some(read_weights(path, all)?),
             None => None,

@@ -16,8 +16,6 @@ pub struct Checkpoint {
     pub cell: usize,
     /// How many lines of the curves belong to it and to those.
     pub points: usize,
-    /// Time that the training has spent on aggregating.
-    pub seconds: f64,
     /// `None` if it has not begun.
     pub state: Option<State>,
 }
@@ -28,7 +26,6 @@ impl Checkpoint {
         let mut metadata = HashMap::from([
             ("cell".to_string(), self.cell.to_string()),
             ("points".to_string(), self.points.to_string()),
-            ("seconds".to_string(), self.seconds.to_string()),
             ("begun".to_string(), self.state.is_some().to_string()),
         ]);
         let mut vectors = Vec::new();
@@ -78,7 +75,6 @@ impl Checkpoint {
         Ok(Checkpoint {
             cell: number("cell", entry("cell")?)?,
             points: number("points", entry("points")?)?,
-            seconds: number("seconds", entry("seconds")?)?,
             state: (entry("begun")? == "true").then_some(state),
         })
     }
@@ -104,7 +100,6 @@ mod tests {
             let checkpoint = Checkpoint {
                 cell: 3,
                 points: 70,
-                seconds: 0.1 + 0.2,
                 state,
             };
             let content = checkpoint.write().unwrap();

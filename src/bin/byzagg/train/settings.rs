@@ -95,6 +95,7 @@ pub struct TrainingSettings {
     pub clip: Clip,
     pub strength: Option<f64>,
     pub arrivals: Option<String>,
+    pub byzantine_arrivals: Option<f64>,
     pub weighted: Option<bool>,
     pub p: Option<f64>,
     pub sampled: Option<usize>,
@@ -130,7 +131,6 @@ pub enum Clip {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub seconds: f64,
-    pub steps: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::cases::{ALL, Case, Rows, SIZES, Weights, each, tolerated};
 use crate::geometry::testing::{BOTH, Random};
-use crate::geometry::{Op, Stop};
+use crate::geometry::{Length, Op, Stop};
 use crate::plan::Trim;
 
 #[test]
@@ -136,7 +136,15 @@ fn clipping() {
         let n = case.n;
         let (geometry, out) = (case.geometry, case.out(n * n));
         for c in [0.3, 3.1, 2900.0] {
-            case.check(&Op::Clipping { geometry, c, out }, 1e-5);
+            let length = Length::Fixed(c);
+            case.check(
+                &Op::Clipping {
+                    geometry,
+                    length,
+                    out,
+                },
+                1e-5,
+            );
         }
         for f in tolerated(n) {
             case.check(&Op::Arc { geometry, f, out }, 1e-5);

@@ -12,7 +12,7 @@ fn entries(family: Family) -> &'static [&'static str] {
         Family::Mean => &["mean"],
         Family::Krum => &["score", "choose"],
         Family::Nearest => &["ctma", "nnm", "monna"],
-        Family::Clipping => &["limit", "clip", "clip_to_limit"],
+        Family::Clipping => &["limit", "clip", "clip_to_given", "clip_to_limit"],
         Family::Product => &["product"],
         Family::Mix => &["classify", "share", "multiply", "bound", "finish"],
         Family::Distances => &["locate", "measure"],

@@ -22,7 +22,7 @@ impl Rows {
         Rows::read(BufReader::new(file)).map_err(|failure| Failure::of(path, failure))
     }
 
-    fn read(file: impl BufRead) -> Outcome<Self> {
+    pub fn read(file: impl BufRead) -> Outcome<Self> {
         let mut rows = Rows {
             labels: Vec::new(),
             starts: vec![0],

@@ -114,8 +114,7 @@ impl Problem for Logistic<'_> {
     fn difference(
         &self,
         worker: usize,
-        from: &[f32],
-        to: &[f32],
+        (from, to): (&[f32], &[f32]),
         sample: Sample,
         difference: &mut [f32],
     ) -> byzagg::Result<()> {

@@ -144,7 +144,7 @@ mod tests {
             gradient
         };
         let mut difference = vec![0.0; 4];
-        task.difference(1, &from, &to, sample(false), &mut difference)
+        task.difference(1, (&from, &to), sample(false), &mut difference)
             .unwrap();
         let (before, after) = (gradient(&from, false), gradient(&to, false));
         for k in 0..4 {

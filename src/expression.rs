@@ -1,38 +1,67 @@
-//! The text form of rules: `name`, or `name(RULE,key=value,…)`.
+//! The text form of rules and attacks: `name`, or `name(RULE,key=value,…)`.
 
-use super::{CATALOGUE, Entry, Rule};
-use crate::{Error, Result, Trim};
+use crate::{Error, Result};
 
 /// Compositions deeper than this are refused, so that no text can exhaust the stack.
 const MAX_DEPTH: usize = 16;
 
-/// The arguments of one rule, consumed by the rule's own parser.
-pub(super) struct Arguments<'a> {
+/// An entry of a catalogue: what has a name and parameters.
+pub(crate) trait Named: Sized + 'static {
+    /// What its text means.
+    type Value;
+    /// What messages call it: "rule".
+    const KIND: &'static str;
+
+    fn all() -> impl Iterator<Item = &'static Self>;
+    fn name(&self) -> &'static str;
+    fn parameters(&self) -> &'static [(&'static str, &'static str)];
+    /// Does it take another one as its first argument?
+    fn wraps(&self) -> bool {
+        false
+    }
+    fn parse(&self, arguments: &mut Arguments<'_, Self>) -> Result<Self::Value>;
+}
+
+/// The arguments of one entry, consumed by the entry's own parser.
+pub(crate) struct Arguments<'a, E: Named> {
     text: &'a str,
-    entry: &'static Entry,
-    inner: Option<Rule>,
+    entry: &'static E,
+    inner: Option<E::Value>,
     values: Vec<(&'a str, &'a str)>,
 }
 
-pub(super) fn parse(text: &str) -> Result<Rule> {
+pub(crate) fn parse<E: Named>(text: &str) -> Result<E::Value> {
     let mut rest = text.trim();
-    let rule = expression(text, &mut rest, 0)?;
+    let value = expression::<E>(text, &mut rest, 0)?;
     if !rest.is_empty() {
-        return Err(error(
+        let (rest, kind) = (head(rest), E::KIND);
+        return Err(error::<E>(
             text,
-            format!("unexpected {:?} behind the rule", head(rest)),
+            format!("unexpected {rest:?} behind the {kind}"),
         ));
     }
-    Ok(rule)
+    Ok(value)
 }
 
-fn error(text: &str, reason: impl Into<String>) -> Error {
+/// A text that is parsed as the same number; in powers of ten where it would be longer than digits are
+/// significant.
+pub(crate) fn number(x: f64) -> String {
+    let text = x.to_string();
+    if text.len() > 24 {
+        format!("{x:e}")
+    } else {
+        text
+    }
+}
+
+fn error<E: Named>(text: &str, reason: impl Into<String>) -> Error {
     // A hostile text may be long: its beginning is enough to recognise it.
     let mut shown: String = text.chars().take(120).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
     Error::Parse {
+        kind: E::KIND,
         text: shown,
         reason: reason.into(),
     }
@@ -54,25 +83,26 @@ fn take(rest: &mut &str, sign: char) -> bool {
     taken.is_some()
 }
 
-fn expression<'a>(text: &'a str, rest: &mut &'a str, depth: usize) -> Result<Rule> {
+fn expression<'a, E: Named>(text: &'a str, rest: &mut &'a str, depth: usize) -> Result<E::Value> {
+    let kind = E::KIND;
     if depth == MAX_DEPTH {
-        return Err(error(
+        return Err(error::<E>(
             text,
-            format!("more than {MAX_DEPTH} rules inside each other"),
+            format!("more than {MAX_DEPTH} {kind}s inside each other"),
         ));
     }
     let name = word(rest);
-    let Some(entry) = CATALOGUE.iter().find(|entry| entry.name == name) else {
-        let known: Vec<_> = CATALOGUE.iter().map(|entry| entry.name).collect();
+    let Some(entry) = E::all().find(|entry| entry.name() == name) else {
+        let known: Vec<_> = E::all().map(E::name).collect();
         let found = match (name, rest.chars().next()) {
-            ("", None) => "a rule's name is missing".to_string(),
-            ("", Some(sign)) => format!("a rule's name is expected before {sign:?}"),
+            ("", None) => format!("the {kind}'s name is missing"),
+            ("", Some(sign)) => format!("the {kind}'s name is expected before {sign:?}"),
             _ => format!(
-                "unknown rule {:?}",
+                "unknown {kind} {:?}",
                 name.chars().take(40).collect::<String>()
             ),
         };
-        return Err(error(
+        return Err(error::<E>(
             text,
             format!("{found}; known are {}", known.join(", ")),
         ));
@@ -90,16 +120,16 @@ fn expression<'a>(text: &'a str, rest: &mut &'a str, depth: usize) -> Result<Rul
                 break;
             }
             if !take(rest, ',') {
-                return Err(error(
+                return Err(error::<E>(
                     text,
                     format!("{name}: expected ',' or ')', got {:?}", head(rest)),
                 ));
             }
         }
     }
-    let rule = (entry.parse)(&mut arguments)?;
+    let value = entry.parse(&mut arguments)?;
     arguments.finish()?;
-    Ok(rule)
+    Ok(value)
 }
 
 /// The beginning of a text that may be long.
@@ -111,9 +141,13 @@ fn head(rest: &str) -> String {
     }
 }
 
-/// `key=value`, or the wrapped rule.
-fn argument<'a>(arguments: &mut Arguments<'a>, rest: &mut &'a str, depth: usize) -> Result<()> {
-    let name = arguments.entry.name;
+/// `key=value`, or what is wrapped.
+fn argument<'a, E: Named>(
+    arguments: &mut Arguments<'a, E>,
+    rest: &mut &'a str,
+    depth: usize,
+) -> Result<()> {
+    let (name, kind) = (arguments.entry.name(), E::KIND);
     let start = *rest;
     let key = word(rest);
     if take(rest, '=') {
@@ -121,8 +155,8 @@ fn argument<'a>(arguments: &mut Arguments<'a>, rest: &mut &'a str, depth: usize)
         if key.is_empty() || value.is_empty() {
             return Err(arguments.error(format!("expected key=value, got {:?}", head(start))));
         }
-        // At once, so that the values are never more than a rule has parameters.
-        let mut possible = arguments.entry.parameters.iter();
+        // At once, so that the values are never more than there are parameters.
+        let mut possible = arguments.entry.parameters().iter();
         if !possible.any(|(possible, _)| *possible == key) {
             return Err(arguments.unknown(key));
         }
@@ -136,28 +170,30 @@ fn argument<'a>(arguments: &mut Arguments<'a>, rest: &mut &'a str, depth: usize)
         return Err(arguments.error(format!("expected an argument, got {:?}", head(start))));
     }
     *rest = start;
-    if !arguments.entry.wraps {
+    if !arguments.entry.wraps() {
         return Err(arguments.error(format!(
-            "{name} wraps no other rule; {}",
+            "{name} wraps no other {kind}; {}",
             arguments.possible()
         )));
     }
     if arguments.inner.is_some() || !arguments.values.is_empty() {
-        return Err(arguments.error("the wrapped rule is the first argument, and there is one"));
+        return Err(arguments.error(format!(
+            "the wrapped {kind} is the first argument, and there is one"
+        )));
     }
-    arguments.inner = Some(expression(arguments.text, rest, depth + 1)?);
+    arguments.inner = Some(expression::<E>(arguments.text, rest, depth + 1)?);
     Ok(())
 }
 
-impl Arguments<'_> {
-    fn error(&self, reason: impl std::fmt::Display) -> Error {
-        error(self.text, format!("{}: {reason}", self.entry.name))
+impl<E: Named> Arguments<'_, E> {
+    pub fn error(&self, reason: impl std::fmt::Display) -> Error {
+        error::<E>(self.text, format!("{}: {reason}", self.entry.name()))
     }
 
     fn possible(&self) -> String {
         let keys: Vec<_> = self
             .entry
-            .parameters
+            .parameters()
             .iter()
             .map(|(key, _)| format!("{key}="))
             .collect();
@@ -199,6 +235,12 @@ impl Arguments<'_> {
         self.get(key, "a number")
     }
 
+    /// Is a parameter given as this word? Otherwise it is left for its other kind of value.
+    pub fn takes(&mut self, key: &str, word: &str) -> bool {
+        let at = self.values.iter().position(|given| *given == (key, word));
+        at.map(|at| self.values.remove(at)).is_some()
+    }
+
     /// A parameter whose value is one of some words, if it is given.
     pub fn one_of<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>> {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
@@ -219,23 +261,13 @@ impl Arguments<'_> {
         value.ok_or_else(|| self.error(format!("{key} is missing")))
     }
 
-    /// `f=` or `lambda=`.
-    pub fn trim(&mut self) -> Result<Trim> {
-        match (self.count("f")?, self.number("lambda")?) {
-            (Some(f), None) => Ok(Trim::F(f)),
-            (None, Some(lambda)) => Ok(Trim::Lambda(lambda)),
-            (None, None) => Err(self.error("f= or lambda= is missing")),
-            (Some(_), Some(_)) => Err(self.error("either f= or lambda=, not both")),
-        }
-    }
-
-    /// The wrapped rule.
-    pub fn inner(&mut self) -> Result<Rule> {
+    /// What is wrapped.
+    pub fn inner(&mut self) -> Result<E::Value> {
         let inner = self.inner.take();
-        let name = self.entry.name;
+        let (name, kind) = (self.entry.name(), E::KIND);
         inner.ok_or_else(|| {
             self.error(format!(
-                "the rule that it wraps is missing, as in {name}(median,…)"
+                "the {kind} that it wraps is missing, as in {name}(median,…)"
             ))
         })
     }
