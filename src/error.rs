@@ -54,6 +54,11 @@ pub enum Error {
         /// What is wrong with it, and what would be possible.
         reason: String,
     },
+    /// A training run has settings that don't fit each other, or its problem failed.
+    Training {
+        /// What failed; what was expected, and what was got.
+        reason: String,
+    },
     /// A device is not there or can't be used.
     Device {
         /// The device that was asked for.
@@ -64,6 +69,12 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn training(reason: impl Into<String>) -> Self {
+        Error::Training {
+            reason: reason.into(),
+        }
+    }
+
     pub(crate) fn shape(
         op: &'static str,
         expected: impl Into<String>,
@@ -89,6 +100,7 @@ impl fmt::Display for Error {
             Error::Parameter { rule, needs, got } => write!(f, "{rule}: needs {needs}, got {got}"),
             Error::Weights { needs, got } => write!(f, "weights: expected {needs}, got {got}"),
             Error::Parse { kind, text, reason } => write!(f, "{kind} {text:?}: {reason}"),
+            Error::Training { reason } => f.write_str(reason),
             Error::Device { device, reason } => write!(f, "device {device}: {reason}"),
         }
     }

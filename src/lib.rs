@@ -66,6 +66,7 @@
 //! - `wgpu`: GPUs through Vulkan, Metal and DX12.
 //! - `cuda`: NVIDIA GPUs; needs nothing but their driver.
 //! - `cli`: the command-line tool `byzagg`.
+//! - `train`: its subcommand `byzagg train`.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
@@ -91,6 +92,7 @@ mod prepared;
 pub mod primitive;
 mod report;
 mod rule;
+pub mod training;
 
 #[cfg(feature = "cuda")]
 pub use ::cudarc;

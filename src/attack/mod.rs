@@ -210,6 +210,19 @@ impl Attack {
         matches!(self, Attack::LabelFlip)
     }
 
+    /// Does [`strike`](Attack::strike) read what the Byzantine workers would honestly send, so that someone must
+    /// compute it?
+    pub fn reads_own_rows(&self) -> bool {
+        matches!(
+            self,
+            Attack::None
+                | Attack::SignFlip
+                | Attack::LabelFlip
+                | Attack::BitFlips { .. }
+                | Attack::ShiftBack
+        )
+    }
+
     /// Does it need to know the server's rule ([`Scene::rule`])?
     pub fn is_adaptive(&self) -> bool {
         matches!(self, Attack::OptimalAlie | Attack::OptimalIpm)

@@ -235,7 +235,7 @@ impl Training for Asynchronous {
         self.send(&worker)?;
 
         let clock = Instant::now();
-        let mut run = Run::new().step(t);
+        let mut run = Run::new().step(self.round.progress.step);
         if self.weighted {
             run = run.weights(&self.counts);
         }

@@ -212,6 +212,3 @@ pub trait Training {
     /// changed then.
     fn restore(&mut self, state: &State) -> Result<()>;
 }
-
-#[cfg(test)]
-mod tests;

@@ -68,7 +68,7 @@ impl Round {
 
     /// Does anyone read what this worker would honestly send?
     pub fn computes(&self, worker: usize) -> bool {
-        !self.is_byzantine(worker) || self.server.attack.reads_own_row()
+        !self.is_byzantine(worker) || self.server.attack.reads_own_rows()
     }
 
     /// Prepares the rule for a number of rows, so that one that can't be satisfied is refused before anything
@@ -121,11 +121,9 @@ impl Round {
         if attack.is_adaptive() {
             self.prepare(n, false)?;
         }
-        let known = |((rows, clipped), prepared)| {
-            (*rows == n && !*clipped).then_some(prepared)
-        };
-        let prepared = self.aggregators.iter_mut().map(|(k, p)| (k, p)).find_map(known);
-        let mut rule = prepared.map(|prepared| {
+        let mut known = self.aggregators.iter_mut();
+        let prepared = known.find(|(key, _)| *key == (n, false));
+        let mut rule = prepared.map(|(_, prepared)| {
             move |rows: &[f32], out: &mut [f32]| {
                 let matrix = Matrix::new(rows, n, out.len())?;
                 prepared.run_with(matrix, out, &Run::new().step(step))

@@ -93,7 +93,9 @@ mod tests {
     fn what_was_written_is_read() {
         let mut state = State::default();
         state.counters.insert("step".into(), u64::MAX);
-        state.vectors.insert("x".into(), vec![1.0, -0.0, 1e-45, f32::MAX]);
+        state
+            .vectors
+            .insert("x".into(), vec![1.0, -0.0, 1e-45, f32::MAX]);
         state.vectors.insert("worker 1".into(), vec![f32::INFINITY]);
         state.vectors.insert("none".into(), vec![]);
         for state in [Some(state), Some(State::default()), None] {

@@ -84,6 +84,43 @@ pub fn set(table: &mut Table, key: &str, value: Value) -> Outcome {
     Ok(())
 }
 
+/// Takes a key away.
+pub fn unset(table: &mut Table, key: &str) {
+    remove(table, key);
+    if let Some(grid) = table.get_mut("grid").and_then(Value::as_table_mut) {
+        remove(grid, key);
+    }
+}
+
+/// Does the configuration say anything of a key?
+pub fn has(table: &Table, key: &str) -> bool {
+    let pairs = flatten(table);
+    pairs.iter().any(|(name, _)| {
+        let name = name.strip_prefix("grid.").unwrap_or(name);
+        name == key
+    })
+}
+
+/// The first lines in which two resolved configurations differ.
+pub fn difference(one: &str, other: &str) -> Option<(String, String)> {
+    if one == other {
+        return None;
+    }
+    let lines = |text: &str| -> Vec<String> {
+        let table: Table = text.parse().unwrap_or_default();
+        let pairs = flatten(&table).into_iter();
+        pairs
+            .map(|(key, value)| flat(&format!("{key} = {value}")))
+            .collect()
+    };
+    let (one, other) = (lines(one), lines(other));
+    let only = |these: &[String], those: &[String]| {
+        let line = these.iter().find(|line| !those.contains(line));
+        line.cloned().unwrap_or_else(|| "nothing more".into())
+    };
+    Some((only(&one, &other), only(&other, &one)))
+}
+
 /// `key=value` of `--set`: the value is TOML, or a text as it is.
 pub fn assignment(text: &str) -> Outcome<(String, Value)> {
     let Some((key, value)) = text.split_once('=') else {
@@ -155,6 +192,14 @@ impl Config {
         self.axes.iter().position(|axis| axis.key == key)
     }
 
+    /// A failure of one training, which it names if there are others.
+    pub fn named(&self, cell: usize, failure: Failure) -> Failure {
+        match self.name(&self.cells[cell]) {
+            name if name.is_empty() => failure,
+            name => Failure::new(format!("{failure} (where {name})")),
+        }
+    }
+
     /// What a cell is called.
     pub fn name(&self, cell: &Cell) -> String {
         let parts: Vec<_> = (self.axes.iter().zip(&cell.at))
@@ -177,7 +222,10 @@ fn cell(fixed: &[(String, Value)], axes: &[Axis], at: &[usize]) -> Outcome<Cell>
             insert(&mut table, key.name, default);
         }
     }
-    let chosen = axes.iter().zip(at).flat_map(|(axis, &i)| &axis.values[i].changes);
+    let chosen = axes
+        .iter()
+        .zip(at)
+        .flat_map(|(axis, &i)| &axis.values[i].changes);
     for (key, value) in fixed.iter().chain(chosen) {
         insert(&mut table, key, value.clone());
     }
@@ -374,7 +422,11 @@ mod tests {
             let twice = config(&once.resolved).unwrap();
             assert_eq!(once.resolved, twice.resolved);
             let settings = |config: &Config| -> Vec<Settings> {
-                config.cells.iter().map(|cell| cell.settings.clone()).collect()
+                config
+                    .cells
+                    .iter()
+                    .map(|cell| cell.settings.clone())
+                    .collect()
             };
             assert_eq!(settings(&once), settings(&twice));
         }
@@ -415,7 +467,10 @@ mod tests {
         assert_eq!(config.cells.len(), 2);
         let settings = &config.cells[1].settings;
         assert_eq!((settings.seed, settings.training.rate), (7, 2.0));
-        assert_eq!((&settings.rule[..], &settings.attack[..]), ("krum(f=1)", "nan"));
+        assert_eq!(
+            (&settings.rule[..], &settings.attack[..]),
+            ("krum(f=1)", "nan")
+        );
         assert_eq!(settings.data.augment.flip, Some(true));
         assert!(assignment("x").is_err());
         assert!(set(&mut table, "trainig.rate", 1.into()).is_err());
@@ -435,23 +490,45 @@ mod tests {
             ("[training]\nmethod = \"adam\"", "`mu2`"),
             ("[training]\nsteps = 1.5", "training.steps"),
             ("rule = [\"mean\"]", "rule: expected one value, got a list"),
-            ("rule = \"mean\"\n[grid]\nrule = [\"mean\"]", "it is set, and in [grid] too"),
-            ("[grid]\nrule = \"mean\"", "rule: expected a list of values, got \"mean\""),
+            (
+                "rule = \"mean\"\n[grid]\nrule = [\"mean\"]",
+                "it is set, and in [grid] too",
+            ),
+            (
+                "[grid]\nrule = \"mean\"",
+                "rule: expected a list of values, got \"mean\"",
+            ),
             ("[grid]\nrule = []", "rule: expected a list of values"),
             ("[grid]\nrule = [\"mean\", \"mean\"]", "mean is there twice"),
-            ("[grid]\n\"table.value\" = [\"loss\"]", "expected one value for the whole run"),
+            (
+                "[grid]\n\"table.value\" = [\"loss\"]",
+                "expected one value for the whole run",
+            ),
             ("grid = 1", "grid: expected a table"),
             ("case = 1", "case: expected [[case]] sections"),
             ("[[case]]\nseed = 1", "with a name"),
-            ("[[case]]\nname = \"a\"\nseed = 1\n[grid]\nseed = [1]", "in [[case]], and in [grid] too"),
-            ("[training]\ngamma = 0.1", "training.gamma: no training here uses it (mu2"),
-            ("[training]\nstrength = 0.1", "training.strength: no training here uses it"),
-            ("[data]\npath = \"x\"", "data.path: no training here uses it"),
+            (
+                "[[case]]\nname = \"a\"\nseed = 1\n[grid]\nseed = [1]",
+                "in [[case]], and in [grid] too",
+            ),
+            (
+                "[training]\ngamma = 0.1",
+                "training.gamma: no training here uses it (mu2",
+            ),
+            (
+                "[training]\nstrength = 0.1",
+                "training.strength: no training here uses it",
+            ),
+            (
+                "[data]\npath = \"x\"",
+                "data.path: no training here uses it",
+            ),
         ] {
             let message = refused(text);
             assert!(message.contains(expected), "{text:?}: {message}");
         }
         // It is enough that some training uses it.
-        config("[training]\ngamma = 0.1\n[grid]\n\"training.method\" = [\"sgd\", \"mu2\"]").unwrap();
+        config("[training]\ngamma = 0.1\n[grid]\n\"training.method\" = [\"sgd\", \"mu2\"]")
+            .unwrap();
     }
 }

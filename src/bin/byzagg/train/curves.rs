@@ -43,7 +43,13 @@ impl Point {
 }
 
 const COLUMNS: [&str; 7] = [
-    "step", "gradients", "seconds", "loss", "accuracy", "gap", "distance",
+    "step",
+    "gradients",
+    "seconds",
+    "loss",
+    "accuracy",
+    "gap",
+    "distance",
 ];
 
 /// A line for each point: its cell, the cell's place on each axis, and what was measured. Numbers are
@@ -128,7 +134,10 @@ pub mod tests {
         assert_eq!(message, "expected 4 lines as the checkpoint says, got 3");
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("cell,rule,step,gradients,seconds,loss,accuracy,gap,distance\n"));
-        assert!(text.contains("\n1,\"nnm(cwtm(f=1),f=1)\",0,0,0,inf,0.1,,"), "{text}");
+        assert!(
+            text.contains("\n1,\"nnm(cwtm(f=1),f=1)\",0,0,0,inf,0.1,,"),
+            "{text}"
+        );
         points[0].loss = f64::NAN;
         let text = write(&config, &points).unwrap();
         assert!(read(&text, 1).unwrap()[0].loss.is_nan());

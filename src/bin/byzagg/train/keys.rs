@@ -34,7 +34,11 @@ const fn key(
     used: fn(&Settings) -> bool,
     meaning: &'static str,
 ) -> Key {
-    let default = if default.is_empty() { None } else { Some(default) };
+    let default = if default.is_empty() {
+        None
+    } else {
+        Some(default)
+    };
     Key {
         name,
         default,
@@ -177,10 +181,11 @@ mod tests {
         }
         let settings: Settings = table.clone().try_into().unwrap();
         // What went in comes out: no key is unknown to the settings, no setting to the keys.
-        let mut names: Vec<_> = super::super::config::flatten(&toml::Table::try_from(settings).unwrap())
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+        let mut names: Vec<_> =
+            super::super::config::flatten(&toml::Table::try_from(settings).unwrap())
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
         let mut known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
         names.sort();
         known.sort();

@@ -8,8 +8,6 @@ use rand_chacha::ChaCha8Rng;
 pub enum Purpose {
     Deal = 1,
     Weights = 2,
-    Batch = 3,
-    Augment = 4,
 }
 
 pub fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {

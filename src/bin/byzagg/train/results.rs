@@ -86,7 +86,8 @@ impl<'a> Results<'a> {
             .map(|(key, at)| self.config.axis(key).map(|axis| (axis, at)));
         let is_here = |at: &[usize]| {
             let fixed = section.at.iter().enumerate();
-            fixed.filter_map(|(i, at)| Some((i, (*at)?)))
+            fixed
+                .filter_map(|(i, at)| Some((i, (*at)?)))
                 .chain(wanted.into_iter().flatten())
                 .all(|(axis, i)| at[axis] == i)
         };
@@ -115,7 +116,10 @@ impl<'a> Results<'a> {
                         _ => value <= target,
                     }
                 };
-                curve.iter().find(reached).map(|point| point.gradients as f64)
+                curve
+                    .iter()
+                    .find(reached)
+                    .map(|point| point.gradients as f64)
             }
             (Value::Gradients, ..) => Some(last.gradients as f64),
             (Value::Milliseconds, ..) => Some(milliseconds(curve)),
@@ -126,9 +130,9 @@ impl<'a> Results<'a> {
 
 /// Time per aggregation.
 pub fn milliseconds(curve: &[Point]) -> f64 {
-    curve
-        .last()
-        .map_or(f64::NAN, |last| 1e3 * last.seconds / last.step.max(1) as f64)
+    curve.last().map_or(f64::NAN, |last| {
+        1e3 * last.seconds / last.step.max(1) as f64
+    })
 }
 
 /// Rules and attacks have better names than what the configuration calls them, unless it depends on the

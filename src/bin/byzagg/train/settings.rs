@@ -215,9 +215,13 @@ impl Settings {
 
     /// Is the distance to the optimum asked for?
     pub fn needs_optimum(&self) -> bool {
-        [self.table.value.quantity(), self.table.reach, Some(self.y())]
-            .into_iter()
-            .flatten()
-            .any(Quantity::needs_optimum)
+        [
+            self.table.value.quantity(),
+            self.table.reach,
+            Some(self.y()),
+        ]
+        .into_iter()
+        .flatten()
+        .any(Quantity::needs_optimum)
     }
 }

@@ -21,7 +21,10 @@ pub struct Augment {
 
 impl Augment {
     pub fn check(&self) -> Outcome {
-        if self.noise.is_some_and(|noise| !(0.0..=1e3).contains(&noise)) {
+        if self
+            .noise
+            .is_some_and(|noise| !(0.0..=1e3).contains(&noise))
+        {
             return Err(Failure::new(format!(
                 "data.augment.noise: expected a standard deviation from 0 to 1000, got {}",
                 self.noise.unwrap_or_default()
@@ -91,7 +94,7 @@ mod tests {
 
     fn applied(augment: &Augment, seed: u64) -> Vec<f32> {
         let mut image: Vec<f32> = (1..=12).map(|value| value as f32).collect();
-        augment.apply(&mut image, SHAPE, &mut stream(seed, Purpose::Augment));
+        augment.apply(&mut image, SHAPE, &mut stream(seed, Purpose::Deal));
         image
     }
 
@@ -106,7 +109,11 @@ mod tests {
             [3., 2., 1., 6., 5., 4., 9., 8., 7., 12., 11., 10.],
         );
         let images: Vec<_> = (0..20).map(|seed| applied(&flip, seed)).collect();
-        assert!(images.iter().all(|image| *image == same || *image == mirrored));
+        assert!(
+            images
+                .iter()
+                .all(|image| *image == same || *image == mirrored)
+        );
         assert!(images.iter().any(|image| *image == same));
         assert!(images.iter().any(|image| *image == mirrored));
     }

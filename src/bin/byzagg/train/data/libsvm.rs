@@ -48,7 +48,10 @@ impl Rows {
         let mut last = 0;
         for word in words {
             let pair = word.split_once(':').and_then(|(index, value)| {
-                Some((index.parse::<u32>().ok().filter(|&i| i > last)?, finite(value)?))
+                Some((
+                    index.parse::<u32>().ok().filter(|&i| i > last)?,
+                    finite(value)?,
+                ))
             });
             let Some((index, value)) = pair else {
                 return Err(format!(
@@ -68,7 +71,10 @@ impl Rows {
     fn name_classes(&mut self) -> Outcome {
         let low = self.labels.iter().copied().fold(f64::INFINITY, f64::min);
         let high = self.labels.iter().copied().fold(-f64::INFINITY, f64::max);
-        let two = self.labels.iter().all(|&label| label == low || label == high);
+        let two = self
+            .labels
+            .iter()
+            .all(|&label| label == low || label == high);
         if !two || !(low < high) || self.features == 0 {
             return Err(Failure::new(
                 "expected rows of two classes with at least one feature".to_string(),
@@ -128,7 +134,10 @@ mod tests {
             ("1 1:1\nx\n", "line 2: expected a label, got \"x\""),
             ("nan 1:1\n", "line 1: expected a label"),
             ("1 0:1\n", "line 1: expected an index above 0"),
-            ("1 2:1 2:1\n", "expected an index above 2, a colon and a finite number, got \"2:1\""),
+            (
+                "1 2:1 2:1\n",
+                "expected an index above 2, a colon and a finite number, got \"2:1\"",
+            ),
             ("1 1:inf\n", "got \"1:inf\""),
             ("1 1\n", "got \"1\""),
         ] {

@@ -11,7 +11,7 @@ use std::path::Path;
 use rand::seq::SliceRandom;
 
 pub use augment::Augment;
-pub use images::{Batch, Images, Part};
+pub use images::{Batch, Images};
 pub use libsvm::Rows;
 
 use super::random::{self, Purpose};

@@ -107,7 +107,9 @@ impl Layers {
             x = x.flatten_from(1)?;
             parameters = rest;
         }
-        x = x.matmul(&parameters[0].t()?)?.broadcast_add(parameters[1])?;
+        x = x
+            .matmul(&parameters[0].t()?)?
+            .broadcast_add(parameters[1])?;
         x.relu()?
             .matmul(&parameters[2].t()?)?
             .broadcast_add(parameters[3])

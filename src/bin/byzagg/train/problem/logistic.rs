@@ -118,7 +118,10 @@ impl Problem for Logistic<'_> {
         sample: Sample,
         difference: &mut [f32],
     ) -> byzagg::Result<()> {
-        let (before, after) = (self.exact(worker, from, sample), self.exact(worker, to, sample));
+        let (before, after) = (
+            self.exact(worker, from, sample),
+            self.exact(worker, to, sample),
+        );
         for (d, (after, before)) in difference.iter_mut().zip(after.iter().zip(&before)) {
             *d = (after - before) as f32;
         }

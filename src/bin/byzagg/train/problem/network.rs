@@ -56,7 +56,9 @@ impl<'a> Network<'a> {
     ) -> candle_core::Result<()> {
         let (indices, mut random) = drawn(&self.shards[worker], sample.draw, self.batch);
         let augment = self.augment.concerns(worker).then_some(&self.augment);
-        let batch = self.images.batch(&indices, augment.map(|augment| (augment, &mut random)))?;
+        let batch = self
+            .images
+            .batch(&indices, augment.map(|augment| (augment, &mut random)))?;
         let last = self.images.classes as u32 - 1;
         let labels: Vec<u32> = (batch.labels.iter())
             .map(|&label| match sample.flipped {
@@ -92,7 +94,9 @@ impl<'a> Network<'a> {
         let scores = self.layers.scores(constants, &images)?;
         let wanted: Vec<u32> = labels.iter().map(|&label| u32::from(label)).collect();
         let wanted = Tensor::from_vec(wanted, count, &Device::Cpu)?;
-        let losses = layers::losses(&scores, &wanted)?.flatten_all()?.to_vec1::<f32>()?;
+        let losses = layers::losses(&scores, &wanted)?
+            .flatten_all()?
+            .to_vec1::<f32>()?;
         let scores = scores.flatten_all()?.to_vec1::<f32>()?;
         let right = (scores.chunks_exact(self.images.classes).zip(labels))
             .filter(|&(scores, &label)| is_right(scores, label as usize));
@@ -190,9 +194,13 @@ mod tests {
                 let mut at = task.start();
                 let before = task.measure(&at).unwrap();
                 for _ in 0..40 {
-                    for (x, g) in at.clone().iter().zip(gradient(task, &at, false)).enumerate().map(
-                        |(i, (x, g))| (i, x - 0.3 * g),
-                    ) {
+                    for (x, g) in at
+                        .clone()
+                        .iter()
+                        .zip(gradient(task, &at, false))
+                        .enumerate()
+                        .map(|(i, (x, g))| (i, x - 0.3 * g))
+                    {
                         at[x] = g;
                     }
                 }

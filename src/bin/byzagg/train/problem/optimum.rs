@@ -89,8 +89,15 @@ mod tests {
     fn rows() -> Rows {
         let mut text = String::new();
         for i in 0..60 {
-            let (a, b) = ((i * 37 % 19) as f64 / 10.0 - 0.9, (i * 53 % 23) as f64 / 10.0 - 1.1);
-            let label = if a - b + ((i % 7) as f64 - 3.0) / 3.0 > 0.0 { 1 } else { -1 };
+            let (a, b) = (
+                (i * 37 % 19) as f64 / 10.0 - 0.9,
+                (i * 53 % 23) as f64 / 10.0 - 1.1,
+            );
+            let label = if a - b + ((i % 7) as f64 - 3.0) / 3.0 > 0.0 {
+                1
+            } else {
+                -1
+            };
             text += &format!("{label} 1:{a} 2:{b} 4:1\n");
         }
         Rows::read(text.as_bytes()).unwrap()
@@ -140,7 +147,8 @@ mod tests {
         };
         let gradient = |at: &[f32], flipped| {
             let mut gradient = vec![0.0; 4];
-            task.gradient(1, at, sample(flipped), &mut gradient).unwrap();
+            task.gradient(1, at, sample(flipped), &mut gradient)
+                .unwrap();
             gradient
         };
         let mut difference = vec![0.0; 4];
