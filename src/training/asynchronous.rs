@@ -185,9 +185,10 @@ impl Asynchronous {
         })?;
         let mut corrections = vec![0.0; rows.len()];
         if self.method.needs_point_before() && t > 0 {
-            self.round.fill(workers, &mut corrections, 1, |worker, row| {
-                problem.gradient(worker, &before[at(worker)], samples[worker], row)
-            })?;
+            self.round
+                .fill(workers, &mut corrections, 1, |worker, row| {
+                    problem.gradient(worker, &before[at(worker)], samples[worker], row)
+                })?;
         }
         for ((&worker, row), before) in workers
             .iter()
@@ -206,7 +207,10 @@ impl Asynchronous {
     fn send(&mut self, workers: &[usize]) -> Result<()> {
         let d = self.round.d;
         let mut rows = None;
-        if workers.iter().any(|&worker| self.round.is_byzantine(worker)) {
+        if workers
+            .iter()
+            .any(|&worker| self.round.is_byzantine(worker))
+        {
             let all: Vec<usize> = (0..self.round.n).collect();
             let mut forged = self.own.clone();
             self.round.strike(&all, &mut forged, &self.model.x)?;

@@ -2,8 +2,8 @@
 
 use super::recurrence::{Recurrence, average, corrected_momentum, descent, momentum};
 use super::state::State;
-use crate::{DType, Device, Error, Matrix, Result, Shape};
 use crate::matrix::Block;
+use crate::{DType, Device, Error, Matrix, Result, Shape};
 
 /// How workers make vectors of gradients, and the server a model of vectors.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Vectors that are updated in place, in the memory of a device.
 
-use crate::primitive::{Anchor, Inputs, Primitive, PreparedPrimitive};
+use crate::primitive::{Anchor, Inputs, PreparedPrimitive, Primitive};
 use crate::{DType, Device, Matrix, Output, Result, Shape};
 
 /// `y ← a·y + Σ b_k v_k`: what momenta, averages and steps have in common.

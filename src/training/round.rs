@@ -162,7 +162,10 @@ impl Round {
 
 /// The Euclidean length of a difference.
 pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let squares = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
+    let squares = a
+        .iter()
+        .zip(b)
+        .map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2));
     squares.sum::<f64>().sqrt()
 }
 

@@ -100,9 +100,10 @@ impl Training for Synchronous {
         if self.method.needs_point_before() && t > 1 {
             corrections = vec![0.0; rows.len()];
             let before = &self.before;
-            self.round.fill(&workers, &mut corrections, 1, |worker, row| {
-                problem.gradient(worker, before, flags[worker], row)
-            })?;
+            self.round
+                .fill(&workers, &mut corrections, 1, |worker, row| {
+                    problem.gradient(worker, before, flags[worker], row)
+                })?;
         }
         corrections.resize(rows.len(), 0.0);
         let pairs = rows.chunks_mut(d).zip(corrections.chunks(d));
@@ -114,12 +115,17 @@ impl Training for Synchronous {
         match self.clip {
             Some(lambda) if t > 1 => {
                 for row in rows.chunks_mut(d) {
-                    row.iter_mut().zip(&self.aggregate).for_each(|(v, g)| *v -= g);
+                    row.iter_mut()
+                        .zip(&self.aggregate)
+                        .for_each(|(v, g)| *v -= g);
                 }
                 let length = lambda * distance(&self.model.x, &self.before);
                 let mut change = vec![0.0; d];
                 self.round.aggregate(&rows, &mut change, Some(length))?;
-                self.aggregate.iter_mut().zip(change).for_each(|(g, c)| *g += c);
+                self.aggregate
+                    .iter_mut()
+                    .zip(change)
+                    .for_each(|(g, c)| *g += c);
             }
             _ => self.round.aggregate(&rows, &mut self.aggregate, None)?,
         }

@@ -35,8 +35,11 @@ pub struct Axis {
 #[derive(Debug)]
 pub struct Variant {
     pub label: String,
-    changes: Vec<(String, Value)>,
+    changes: Pairs,
 }
+
+/// Dotted keys and what they stand for.
+type Pairs = Vec<(String, Value)>;
 
 /// One training.
 #[derive(Debug)]
@@ -239,7 +242,7 @@ fn cell(fixed: &[(String, Value)], axes: &[Axis], at: &[usize]) -> Outcome<Cell>
 }
 
 /// Fixed keys and axes.
-fn parts(table: &Table) -> Outcome<(Vec<(String, Value)>, Vec<Axis>)> {
+fn parts(table: &Table) -> Outcome<(Pairs, Vec<Axis>)> {
     let mut table = table.clone();
     let (grid, cases) = (table.remove("grid"), table.remove(CASE));
     let fixed = flatten(&table);
@@ -340,8 +343,8 @@ fn varying(key: &str) -> Outcome {
     )))
 }
 
-/// Dotted keys and what they stand for.
-pub fn flatten(table: &Table) -> Vec<(String, Value)> {
+/// All that a table says, by dotted keys.
+pub fn flatten(table: &Table) -> Pairs {
     let mut pairs = Vec::new();
     for (key, value) in table {
         match value {

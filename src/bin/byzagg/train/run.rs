@@ -1,6 +1,7 @@
 //! All trainings of a configuration, one after another, with checkpoints.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -81,8 +82,8 @@ impl Runner {
         {
             let l2 = settings.model.l2.unwrap_or(0.0);
             let key = (key.0, key.1, l2.to_string());
-            if !self.optima.contains_key(&key) {
-                self.optima.insert(key, Optimum::of(rows, l2)?);
+            if let Entry::Vacant(entry) = self.optima.entry(key) {
+                entry.insert(Optimum::of(rows, l2)?);
             }
         }
         Ok(())

@@ -75,7 +75,7 @@ impl Rows {
             .labels
             .iter()
             .all(|&label| label == low || label == high);
-        if !two || !(low < high) || self.features == 0 {
+        if !two || low >= high || self.features == 0 {
             return Err(Failure::new(
                 "expected rows of two classes with at least one feature".to_string(),
             ));

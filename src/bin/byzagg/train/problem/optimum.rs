@@ -21,7 +21,7 @@ pub struct Optimum {
 impl Optimum {
     pub fn of(rows: &Rows, l2: f64) -> Outcome<Self> {
         let d = rows.features();
-        if d > LARGEST || !(l2 > 0.0) {
+        if d > LARGEST || l2 <= 0.0 {
             return Err(Failure::new(format!(
                 "the distance to the optimum is known for at most {LARGEST} features and model.l2 > 0, \
                  got {d} and {l2}"
