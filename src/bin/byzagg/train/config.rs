@@ -180,7 +180,11 @@ impl Config {
                 insert(&mut resolved, key.name, default);
             }
         }
-        if resolved["grid"].as_table().is_some_and(Table::is_empty) {
+        if resolved
+            .get("grid")
+            .and_then(Value::as_table)
+            .is_some_and(Table::is_empty)
+        {
             resolved.remove("grid");
         }
         Ok(Config {
