@@ -8,6 +8,7 @@ use super::settings::{Quantity, Settings, Value};
 pub struct Results<'a> {
     pub config: &'a Config,
     pub settings: &'a Settings,
+    plans: &'a [Plan],
     points: &'a [Point],
     /// Of each value of each axis.
     titles: Vec<Vec<String>>,
@@ -20,7 +21,7 @@ pub struct Section {
 }
 
 impl<'a> Results<'a> {
-    pub fn new(config: &'a Config, plans: &[Plan], points: &'a [Point]) -> Self {
+    pub fn new(config: &'a Config, plans: &'a [Plan], points: &'a [Point]) -> Self {
         let titles = (config.axes.iter().enumerate())
             .map(|(axis, of)| {
                 let title = |(i, variant): (usize, &Variant)| {
@@ -35,12 +36,13 @@ impl<'a> Results<'a> {
         Results {
             config,
             settings: &config.cells[0].settings,
+            plans,
             points,
             titles,
         }
     }
 
-    /// Titles of the rows; one without a title if there is no such axis.
+    /// Titles of the rows; one if there is no such axis.
     pub fn rows(&self) -> Vec<String> {
         self.names(&self.settings.table.rows)
     }
@@ -52,7 +54,7 @@ impl<'a> Results<'a> {
     fn names(&self, key: &str) -> Vec<String> {
         match self.config.axis(key) {
             Some(axis) => self.titles[axis].clone(),
-            None => vec![String::new()],
+            None => vec![title(key, self.plans.iter()).unwrap_or_default()],
         }
     }
 

@@ -165,14 +165,14 @@ mod tests {
         let expected = "\
 training.rate = 1:
 
-| accuracy in % |              | ms per aggregation |
+| accuracy in % |    no attack | ms per aggregation |
 |---------------|-------------:|-------------------:|
 | 0.5           |  60.0 ± 10.0 |              2.000 |
 | 0.9           | NaN (2 of 3) |              2.000 |
 
 training.rate = 0.1:
 
-| accuracy in % |             | ms per aggregation |
+| accuracy in % |   no attack | ms per aggregation |
 |---------------|------------:|-------------------:|
 | 0.5           |  50.0 ± 0.0 |              2.000 |
 | 0.9           | 10.0 ± 10.0 |              2.000 |
