@@ -61,6 +61,10 @@
 //! (`BufferBlock`, `BufferPlace`), or of the host's memory, which is then uploaded or streamed; results stay
 //! on the device or come back, as the output says.
 //!
+//! # Attacks
+//! [`attack`] makes what Byzantine workers send, for tests and simulations: sign flips, ALIE, IPM, bit flips,
+//! attacks that search for what harms the rule in use most.
+//!
 //! # Features
 //! - `cpu` (default): the CPU backend.
 //! - `wgpu`: GPUs through Vulkan, Metal and DX12.

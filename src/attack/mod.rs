@@ -119,7 +119,8 @@ pub struct Scene<'a> {
     pub rule: Option<&'a mut Aggregate<'a>>,
 }
 
-type Aggregate<'a> = dyn FnMut(&[f32], &mut [f32]) -> Result<()> + 'a;
+/// A server's rule, as [`Scene::rule`] has it: rows in, their aggregate out.
+pub type Aggregate<'a> = dyn FnMut(&[f32], &mut [f32]) -> Result<()> + 'a;
 
 impl Attack {
     const EPSILON: f64 = 0.1;

@@ -66,11 +66,6 @@ impl Round {
         self.is_byzantine(worker) && self.server.attack.flips_labels()
     }
 
-    /// Does anyone read what this worker would honestly send?
-    pub fn computes(&self, worker: usize) -> bool {
-        !self.is_byzantine(worker) || self.server.attack.reads_own_rows()
-    }
-
     /// Prepares the rule for a number of rows, so that one that can't be satisfied is refused before anything
     /// runs.
     pub fn prepare(&mut self, rows: usize, clipped: bool) -> Result<()> {
@@ -98,10 +93,13 @@ impl Round {
         compute: impl Fn(usize, &mut [f32]) -> Result<()> + Sync,
     ) -> Result<()> {
         let this = &*self;
+        // Without honest rows attackers go by their own.
+        let own = self.server.attack.reads_own_rows()
+            || workers.iter().all(|&worker| this.is_byzantine(worker));
         rows.par_chunks_mut(self.d)
             .zip(workers.par_iter())
             .try_for_each(|(row, &worker)| {
-                if this.computes(worker) {
+                if own || !this.is_byzantine(worker) {
                     return compute(worker, row);
                 }
                 row.fill(0.0);
