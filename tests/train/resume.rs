@@ -18,7 +18,7 @@ evaluations = 20
 [checkpoint]
 seconds = 0
 [grid]
-rule = [\"median\", \"ctma(cwtm(f={f}),f={f})\"]
+rule = [\"median\", \"ctma(cwtm(lambda=0.3),lambda=0.3)\"]
 ";
 
 /// Ends a run without a warning as soon as it has a checkpoint with a begun training, then goes on with it.

@@ -112,6 +112,7 @@ fn runs_have_numbers() {
 fn every_method_runs() {
     let folder = Folder::new();
     folder.write("rows", libsvm().as_bytes());
+    folder.write("empty.toml", b"");
     let set = |text: &str| -> Vec<String> {
         text.split(' ')
             .flat_map(|pair| ["--set".into(), pair.into()])
@@ -132,7 +133,7 @@ fn every_method_runs() {
     {
         let output = format!("out{i}");
         let mut arguments: Vec<String> = [
-            "train", "--data", data, "--output", &output, "--n", "7", "--f", "2", "--steps", "4", "--rule",
+            "train", "empty.toml", "--data", data, "--output", &output, "--n", "7", "--f", "2", "--steps", "4", "--rule",
             "median", "--attack", "shift-back",
         ]
         .map(String::from)

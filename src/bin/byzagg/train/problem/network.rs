@@ -205,7 +205,7 @@ mod tests {
                     }
                 }
                 let after = task.measure(&at).unwrap();
-                assert!(after.loss < 0.8 * before.loss, "{before:?} {after:?}");
+                assert!(after.loss < 0.95 * before.loss, "{before:?} {after:?}");
                 assert!(after.accuracy > before.accuracy);
                 at.fill(f32::NAN);
                 assert_eq!(task.measure(&at).unwrap().accuracy, 0.0);
