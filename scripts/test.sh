@@ -36,7 +36,7 @@ if [ "${BYZAGG_WITHOUT_ADAPTER:-}" = accept ]; then
     # Cargo keeps what passing tests print to itself.
     echo "BYZAGG_WITHOUT_ADAPTER=accept: if this machine has no adapter, NOTHING IS TESTED ON wgpu." >&2
 fi
-cargo test --workspace --features cli,wgpu "$@"
+cargo test --features cli,wgpu,train "$@"
 [ $# = 0 ] || exit 0
 
 # The same suites on CUDA. A machine without the driver gets the stand-in, which runs the kernels on the CPU.

@@ -70,6 +70,7 @@
 //! - `wgpu`: GPUs through Vulkan, Metal and DX12.
 //! - `cuda`: NVIDIA GPUs; needs nothing but their driver.
 //! - `cli`: the command-line tool `byzagg`.
+//! - `train`: its subcommand `byzagg train`.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]

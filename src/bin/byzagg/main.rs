@@ -15,6 +15,8 @@ mod plot;
 mod report;
 mod rows;
 mod rules;
+#[cfg(feature = "train")]
+mod train;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod units;
 
@@ -52,6 +54,9 @@ enum Command {
     Devices,
     /// Measure rules against a copy of memory and against a column mean
     Bench(bench::Arguments),
+    /// Train a model under attack: methods, rules and attacks against each other
+    #[cfg(feature = "train")]
+    Train(train::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
             Command::Rules(arguments) => rules::run(&arguments),
             Command::Devices => devices::run(),
             Command::Bench(arguments) => bench::run(&arguments),
+            #[cfg(feature = "train")]
+            Command::Train(arguments) => train::run(&arguments),
         },
         Err(error) => usage(&error),
     };

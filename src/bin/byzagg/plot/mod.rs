@@ -3,6 +3,9 @@
 
 mod scale;
 
+#[cfg(feature = "train")]
+pub use scale::power;
+
 use byzagg::{Reason, Report, Row, Worker};
 use plotters::coord::Shift;
 use plotters::prelude::*;

@@ -105,7 +105,7 @@ fn decimal(x: f64, step: f64) -> String {
 }
 
 /// 10⁻³ and the like.
-fn power(exponent: i32) -> String {
+pub fn power(exponent: i32) -> String {
     if (-2..=3).contains(&exponent) {
         return 10f64.powi(exponent).to_string();
     }
