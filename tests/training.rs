@@ -596,6 +596,33 @@ fn clipping_bounds_what_a_sampled_majority_can_do() {
     assert!(free >= 1e-3 || free.is_nan(), "{free}");
 }
 
+/// A model that has left the numbers is a result, not an error: also where differences are clipped.
+#[test]
+fn a_diverged_model_is_not_an_error() {
+    let problem = Quadratic::new(9, 5, 0.3, 0.5);
+    let settings = || server("mean", "nan", &problem, 2, 0.05);
+    let synchronous = Synchronous::new(&problem, settings(), Method::Sgd).unwrap();
+    let marina = MarinaSettings {
+        p: 0.5,
+        sampled: 9,
+        full: 9,
+        clip: Clip::Paper { alpha: 1.0 },
+        keep: None,
+        batch: true,
+    };
+    let runs: [Box<dyn Training>; 2] = [
+        Box::new(synchronous.clip(1.0).unwrap()),
+        Box::new(Marina::new(&problem, settings(), marina).unwrap()),
+    ];
+    for mut training in runs {
+        for _ in 0..5 {
+            training.step(&problem).unwrap();
+        }
+        let point = training.point();
+        assert!(point.iter().all(|x| !x.is_finite()), "{point:?}");
+    }
+}
+
 type Start<'a> = Box<dyn Fn(&Quadratic) -> Box<dyn Training> + 'a>;
 
 fn starts() -> Vec<(String, Start<'static>)> {

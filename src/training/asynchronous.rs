@@ -204,7 +204,7 @@ impl Asynchronous {
     }
 
     /// Workers send: the honest what they computed, Byzantine ones what the attack makes of all rows.
-    fn send(&mut self, workers: &[usize]) -> Result<()> {
+    fn send(&mut self, workers: &[usize], t: u64) -> Result<()> {
         let d = self.round.d;
         let mut rows = None;
         if workers
@@ -213,7 +213,9 @@ impl Asynchronous {
         {
             let all: Vec<usize> = (0..self.round.n).collect();
             let mut forged = self.own.clone();
-            self.round.strike(&all, &mut forged, &self.model.x)?;
+            let weights = self.weighted.then_some(&self.counts[..]);
+            self.round
+                .strike(&all, &mut forged, (t, weights), &self.model.x)?;
             rows = Some(forged);
         }
         let rows = rows.as_ref().unwrap_or(&self.own);
@@ -232,14 +234,14 @@ impl Training for Asynchronous {
         if t == 1 {
             let all: Vec<usize> = (0..n).collect();
             self.compute(problem, &all, 0)?;
-            self.send(&all)?;
+            self.send(&all, 0)?;
         }
         let worker = [self.arrival(t)];
         self.compute(problem, &worker, t)?;
-        self.send(&worker)?;
+        self.send(&worker, t)?;
 
         let clock = Instant::now();
-        let mut run = Run::new().step(self.round.progress.step);
+        let mut run = Run::new().step(t);
         if self.weighted {
             run = run.weights(&self.counts);
         }

@@ -97,8 +97,8 @@ impl Marina {
         self.round.fill(&workers, &mut rows, 1, |worker, row| {
             problem.gradient(worker, x, samples[worker], row)
         })?;
-        self.round.strike(&workers, &mut rows, &self.x)?;
-        self.round.aggregate(&rows, &mut self.g, None)
+        self.round.strike(&workers, &mut rows, (t, None), &self.x)?;
+        self.round.aggregate(&rows, &mut self.g, t, None)
     }
 
     /// `g ← g + A({clip(Q(∇f_i(x) − ∇f_i(before)))})` of C workers.
@@ -115,14 +115,14 @@ impl Marina {
                 None => Ok(()),
             }
         })?;
-        self.round.strike(&workers, &mut rows, &self.x)?;
+        self.round.strike(&workers, &mut rows, (t, None), &self.x)?;
         let clip = match self.settings.clip {
             Clip::None => None,
             Clip::Paper { alpha } => Some(alpha * distance(&self.x, before)),
             Clip::Code { factor } => Some(factor * length(&self.g)),
         };
         let mut change = vec![0.0; self.round.d];
-        self.round.aggregate(&rows, &mut change, clip)?;
+        self.round.aggregate(&rows, &mut change, t, clip)?;
         self.g.iter_mut().zip(change).for_each(|(g, c)| *g += c);
         Ok(())
     }

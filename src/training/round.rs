@@ -6,16 +6,18 @@ use rayon::prelude::*;
 
 use super::{Problem, Progress, Server};
 use crate::attack::Scene;
-use crate::{Clipping, DType, Error, Matrix, Prepared, Result, Rule, Run, Shape};
+use crate::{Clipping, DType, Error, Matrix, Options, Prepared, Result, Rule, Run, Shape};
 
 pub(super) struct Round {
     pub server: Server,
     pub n: usize,
     pub d: usize,
     pub progress: Progress,
-    /// The rule for a number of rows, clipped to a length or not.
-    aggregators: Vec<((usize, bool), Prepared)>,
+    aggregators: Vec<(Kind, Prepared)>,
 }
+
+/// For so many rows, clipped to a length or not, with weights or without.
+type Kind = (usize, bool, bool);
 
 impl Round {
     pub fn new(problem: &dyn Problem, server: Server) -> Result<Self> {
@@ -69,18 +71,31 @@ impl Round {
     /// Prepares the rule for a number of rows, so that one that can't be satisfied is refused before anything
     /// runs.
     pub fn prepare(&mut self, rows: usize, clipped: bool) -> Result<()> {
-        let key = (rows, clipped);
-        if self.aggregators.iter().any(|(known, _)| *known == key) {
-            return Ok(());
-        }
-        let rule = match clipped {
-            true => Rule::from(Clipping::given(self.server.rule.clone())),
-            false => self.server.rule.clone(),
+        self.prepared((rows, clipped, false)).map(|_| ())
+    }
+
+    fn prepared(&mut self, kind: Kind) -> Result<&mut Prepared> {
+        let known = self
+            .aggregators
+            .iter()
+            .position(|(known, _)| *known == kind);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let (rows, clipped, weighted) = kind;
+                let rule = match clipped {
+                    true => Rule::from(Clipping::given(self.server.rule.clone())),
+                    false => self.server.rule.clone(),
+                };
+                let shape = Shape::new(rows, self.d);
+                let options = Options::new().weighted(weighted);
+                let device = &self.server.device;
+                let prepared = rule.prepare_with(device, &shape, DType::F32, options)?;
+                self.aggregators.push((kind, prepared));
+                self.aggregators.len() - 1
+            }
         };
-        let shape = Shape::new(rows, self.d);
-        let prepared = rule.prepare(&self.server.device, &shape, DType::F32)?;
-        self.aggregators.push((key, prepared));
-        Ok(())
+        Ok(&mut self.aggregators[at].1)
     }
 
     /// Each worker of a round fills its row, in parallel, and `evaluations` gradients are counted for each that
@@ -93,9 +108,9 @@ impl Round {
         compute: impl Fn(usize, &mut [f32]) -> Result<()> + Sync,
     ) -> Result<()> {
         let this = &*self;
-        // Without honest rows attackers go by their own.
-        let own = self.server.attack.reads_own_rows()
-            || workers.iter().all(|&worker| this.is_byzantine(worker));
+        // Without honest rows attackers go by their own; a single worker's is one of all rows.
+        let alone = workers.len() > 1 && workers.iter().all(|&worker| this.is_byzantine(worker));
+        let own = alone || self.server.attack.reads_own_rows();
         rows.par_chunks_mut(self.d)
             .zip(workers.par_iter())
             .try_for_each(|(row, &worker)| {
@@ -110,49 +125,65 @@ impl Round {
         Ok(())
     }
 
-    /// Byzantine workers replace their rows. Attacks that try the rule have it without clipping.
-    pub fn strike(&mut self, workers: &[usize], rows: &mut [f32], point: &[f32]) -> Result<()> {
-        let n = workers.len();
+    /// Byzantine workers replace their rows, in round `number`. Attacks that try the rule have it with the weights of
+    /// the rows, if they have some, and without clipping.
+    pub fn strike(
+        &mut self,
+        workers: &[usize],
+        rows: &mut [f32],
+        (number, weights): (u64, Option<&[f64]>),
+        point: &[f32],
+    ) -> Result<()> {
+        let (n, d) = (workers.len(), self.d);
         let byzantine: Vec<usize> = (0..n).filter(|&i| self.is_byzantine(workers[i])).collect();
-        let step = self.progress.step;
-        let attack = self.server.attack.clone();
-        if attack.is_adaptive() {
-            self.prepare(n, false)?;
-        }
-        let mut known = self.aggregators.iter_mut();
-        let prepared = known.find(|(key, _)| *key == (n, false));
-        let mut rule = prepared.map(|(_, prepared)| {
+        let (attack, seed) = (self.server.attack.clone(), self.server.seed);
+        let start = self.server.start.clone();
+        let mut rule = match attack.is_adaptive() {
+            true => Some(self.prepared((n, false, weights.is_some()))?),
+            false => None,
+        };
+        let mut rule = rule.as_mut().map(|prepared| {
             move |rows: &[f32], out: &mut [f32]| {
-                let matrix = Matrix::new(rows, n, out.len())?;
-                prepared.run_with(matrix, out, &Run::new().step(step))
+                let mut run = Run::new().step(number);
+                if let Some(weights) = weights {
+                    run = run.weights(weights);
+                }
+                prepared.run_with(Matrix::new(rows, n, d)?, out, &run)
             }
         });
         let scene = Scene {
             byzantine: &byzantine,
-            seed: self.server.seed,
-            step,
-            start: &self.server.start,
+            seed,
+            step: number,
+            start: &start,
             point,
             rule: rule.as_mut().map(|rule| rule as _),
         };
-        attack.strike(rows, self.d, scene)
+        attack.strike(rows, d, scene)
     }
 
-    /// Aggregates rows, clipped to a length or as they are.
-    pub fn aggregate(&mut self, rows: &[f32], out: &mut [f32], clip: Option<f64>) -> Result<()> {
-        let n = rows.len() / self.d;
-        self.prepare(n, clip.is_some())?;
-        let key = (n, clip.is_some());
-        let clock = Instant::now();
-        let mut run = Run::new().step(self.progress.step);
-        if let Some(length) = clip {
-            run = run.clip(length);
-        }
-        for (known, prepared) in &mut self.aggregators {
-            if *known == key {
-                prepared.run_with(Matrix::new(rows, n, self.d)?, &mut *out, &run)?;
+    /// Aggregates the rows of round `number`, clipped to a length or as they are. Without a length, because the model
+    /// has left the numbers, the result leaves them too.
+    pub fn aggregate(
+        &mut self,
+        rows: &[f32],
+        out: &mut [f32],
+        number: u64,
+        clip: Option<f64>,
+    ) -> Result<()> {
+        let (n, d) = (rows.len() / self.d, self.d);
+        let mut run = Run::new().step(number);
+        match clip {
+            Some(length) if length.is_nan() => {
+                out.fill(f32::NAN);
+                return Ok(());
             }
+            Some(length) => run = run.clip(length),
+            None => {}
         }
+        let prepared = self.prepared((n, clip.is_some(), false))?;
+        let clock = Instant::now();
+        prepared.run_with(Matrix::new(rows, n, d)?, out, &run)?;
         self.progress.aggregating += clock.elapsed();
         Ok(())
     }

@@ -110,7 +110,10 @@ impl Training for Synchronous {
         for (&worker, (row, before)) in workers.iter().zip(pairs) {
             self.momenta.update(worker, t, row, before)?;
         }
-        self.round.strike(&workers, &mut rows, &self.model.x)?;
+        // Rounds count from 0.
+        let number = t - 1;
+        self.round
+            .strike(&workers, &mut rows, (number, None), &self.model.x)?;
 
         match self.clip {
             Some(lambda) if t > 1 => {
@@ -121,13 +124,16 @@ impl Training for Synchronous {
                 }
                 let length = lambda * distance(&self.model.x, &self.before);
                 let mut change = vec![0.0; d];
-                self.round.aggregate(&rows, &mut change, Some(length))?;
+                self.round
+                    .aggregate(&rows, &mut change, number, Some(length))?;
                 self.aggregate
                     .iter_mut()
                     .zip(change)
                     .for_each(|(g, c)| *g += c);
             }
-            _ => self.round.aggregate(&rows, &mut self.aggregate, None)?,
+            _ => self
+                .round
+                .aggregate(&rows, &mut self.aggregate, number, None)?,
         }
         self.before.copy_from_slice(&self.model.x);
         self.model.step(t, &self.aggregate)?;

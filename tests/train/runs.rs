@@ -89,7 +89,8 @@ fn a_grid_is_run_and_reported() {
     }
     assert!(!config.contains("weighted"), "{config}");
     let mut names: Vec<_> = std::fs::read_dir(folder.path("out")).unwrap().collect();
-    assert_eq!(names.drain(..).count(), 5);
+    // Five results, and what the run locks.
+    assert_eq!(names.drain(..).count(), 6);
     // The configuration that a run leaves gives the same run.
     folder.run(&["train", "out/config.toml", "--output", "again"]);
     assert_eq!(curves(&folder, "again"), lines);

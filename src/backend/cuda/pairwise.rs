@@ -21,6 +21,9 @@ const STEP: usize = 8;
 /// magnitudes, with room for the chains' own roundings.
 const ADDITIONS: usize = 128;
 
+/// Bytes of shared memory that a kernel has beside what it is launched with, at most (`kernels/registers.tsv`).
+const STATIC_SHARED: usize = 2 << 10;
+
 /// How a kernel of `kernels/pairwise` cuts the products up: its constants, mirrored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kernel {
@@ -43,15 +46,16 @@ impl Kernel {
     pub fn new(device: &Cuda, step: &Pairwise, n: usize) -> Self {
         let points = n + step.anchors.count();
         let tensor = device.capability() >= policy::TENSOR_CAPABILITY;
+        let fits = |kernel: &Kernel| kernel.shared() + STATIC_SHARED <= device.shared();
         if step.weights.is_none() && n <= policy::FUSED_ROWS {
             let fused = Self::fused(tensor, n, points);
-            if fused.shared() <= device.shared() {
+            if fits(&fused) {
                 return fused;
             }
         }
         let whole = Self::whole(tensor, points);
         let most = if tensor { GROUP } else { 2 * GROUP };
-        if points <= GROUP || (points <= most && whole.shared() <= device.shared()) {
+        if points <= GROUP || (points <= most && fits(&whole)) {
             return whole;
         }
         let groups = points.div_ceil(GROUP);

@@ -198,7 +198,13 @@ pub(super) fn statistic(
         Some(_) => policy::WEIGHTED_ROWS,
         None => usize::MAX,
     };
-    let bucket = policy::bucket(rows, most);
+    // Its kernel keeps sorted columns there, beside what it measures distances with.
+    let around =
+        |bucket| matches!(form, Form::Around { .. }).then_some(4 * bucket * THREADS as usize);
+    let bucket = match policy::bucket(rows, most) {
+        bucket if around(bucket).is_some_and(|bytes| bytes + ANY_SHARED > job.device.shared()) => 0,
+        bucket => bucket,
+    };
     let any = bucket == 0 && lanes.is_none();
     let measured = is_measured(step, job.shape.n());
     let (name, measuring) = match (any, weights, form) {
@@ -213,8 +219,7 @@ pub(super) fn statistic(
     let staged = any && tile + ANY_SHARED <= job.device.shared();
     let shared = match form {
         _ if staged => tile,
-        Form::Around { .. } if bucket > 0 => 4 * bucket * threads as usize,
-        _ => 0,
+        _ => around(bucket).unwrap_or(0),
     };
     let parameters = abi::Columns {
         weights: weights.map_or(abi::NONE, |slot| slot.offset as u64),

@@ -73,6 +73,13 @@ pub fn parse(text: &str) -> Outcome<Table> {
 /// Sets a key; a list of values goes to the grid.
 pub fn set(table: &mut Table, key: &str, value: Value) -> Outcome {
     known(key)?;
+    let cases = table.get(CASE).and_then(Value::as_array);
+    let mut cases = cases.into_iter().flatten().filter_map(Value::as_table);
+    if cases.any(|case| flatten(case).iter().any(|(name, _)| name == key)) {
+        return Err(Failure::new(format!(
+            "{key}: every [[case]] of the configuration says its own"
+        )));
+    }
     let grid = table.entry("grid").or_insert_with(|| Table::new().into());
     let Some(grid) = grid.as_table_mut() else {
         return Err(Failure::new("grid: expected a table of lists"));

@@ -1,6 +1,6 @@
 //! The folder of a run: every file in it is written whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Outcome};
@@ -11,6 +11,8 @@ pub const CURVES: &str = "curves.csv";
 pub const TABLE: &str = "table.md";
 pub const PLOT: &str = "plot.svg";
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Never replaced, so that all processes lock the same file.
+const LOCK: &str = "lock";
 
 /// Where runs without --output go.
 const RUNS: &str = "runs";
@@ -42,21 +44,32 @@ impl Folder {
 
     pub fn create(path: &Path, config: &str) -> Outcome<Self> {
         fs::create_dir_all(path).map_err(|error| Failure::of(path, error))?;
-        put(path, CONFIG, config.as_bytes())?;
-        Folder::open(path)
+        let folder = Folder::lock(path)?;
+        if path.join(CONFIG).exists() {
+            return Err(Failure::of(path, "another process has begun a run here"));
+        }
+        folder.write(CONFIG, config.as_bytes())?;
+        Ok(folder)
     }
 
     /// A folder that holds a run.
     pub fn open(path: &Path) -> Outcome<Self> {
         let config = path.join(CONFIG);
-        let lock = File::open(&config).map_err(|error| Failure::of(&config, error))?;
-        if lock.try_lock().is_err() {
-            return Err(Failure::of(path, "another process runs here"));
+        File::open(&config).map_err(|error| Failure::of(&config, error))?;
+        Folder::lock(path)
+    }
+
+    fn lock(path: &Path) -> Outcome<Self> {
+        let at = path.join(LOCK);
+        let lock = File::create(&at).map_err(|error| Failure::of(&at, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Folder {
+                path: path.to_path_buf(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Failure::of(path, "another process runs here")),
+            Err(TryLockError::Error(error)) => Err(Failure::of(&at, error)),
         }
-        Ok(Folder {
-            path: path.to_path_buf(),
-            _lock: lock,
-        })
     }
 
     pub fn path(&self) -> &Path {

@@ -163,6 +163,14 @@ impl Runner {
         let lines = folder.read(CURVES)?.unwrap_or_default();
         let points =
             curves::read(&lines, checkpoint.points).map_err(|failure| failed(CURVES, failure))?;
+        let cells = self.config.cells.len();
+        let of_this_run = checkpoint.cell <= cells
+            && points.iter().all(|point| point.cell < cells)
+            && points.is_sorted_by_key(|point| point.cell);
+        if !of_this_run {
+            let reason = format!("expected trainings 0 to {} in their order", cells - 1);
+            return Err(failed(CURVES, Failure::new(reason)));
+        }
         Ok((checkpoint.cell, checkpoint.state, points))
     }
 

@@ -30,7 +30,12 @@ impl Augment {
                 self.noise.unwrap_or_default()
             )));
         }
-        Ok(())
+        match self.shift {
+            Some(shift) if shift > 1000 => Err(Failure::new(format!(
+                "data.augment.shift: expected at most 1000 pixels, got {shift}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Does it change a worker's images?

@@ -49,6 +49,12 @@ pub fn task<'a>(
         )));
     }
     let shards = data.deal(&settings.data, n, settings.seed);
+    if let Some(worker) = shards.iter().position(Vec::is_empty) {
+        return Err(Failure::new(format!(
+            "workers.n: expected samples for each of {n} workers, got none of {} for worker {worker}",
+            data.len()
+        )));
+    }
     let batch = settings.training.batch;
     let task: Box<dyn Task + 'a> = match (settings.model.kind, data) {
         (Kind::Logistic, Data::Rows(rows)) => {
