@@ -22,14 +22,14 @@ fn stand_in() -> PathBuf {
 
 /// A process's surroundings: where the loader looks, and what the stand-in is told.
 struct World<'w> {
-    library: OsString,
+    driver: OsString,
     settings: &'w [(&'w str, &'w str)],
 }
 
 impl World<'_> {
     fn command(&self, folder: &Folder, arguments: &[&str]) -> Command {
         let mut command = folder.byzagg(arguments);
-        command.env("LD_LIBRARY_PATH", &self.library);
+        command.env("LD_LIBRARY_PATH", &self.driver);
         for (name, value) in self.settings {
             command.env(format!("BYZAGG_STAND_IN_{name}"), value);
         }
@@ -90,15 +90,15 @@ fn assert_unusable(world: &World<'_>, reason: &str) {
 #[test]
 #[ignore = "needs the stand-in driver; scripts/test.sh runs it"]
 fn libraries_that_are_no_driver() {
-    let library = stand_in().join("broken").into();
+    let driver = stand_in().join("broken").into();
     let settings = &[];
-    assert_unusable(&World { library, settings }, "cuDriverGetVersion");
+    assert_unusable(&World { driver, settings }, "cuDriverGetVersion");
     let folder = Folder::new();
     for name in ["libcuda.so", "libcuda.so.1"] {
         fs::write(folder.path(name), "not a library").unwrap();
     }
-    let library = folder.path("").into();
-    assert_unusable(&World { library, settings }, "there is no NVIDIA driver: ");
+    let driver = folder.path("").into();
+    assert_unusable(&World { driver, settings }, "there is no NVIDIA driver: ");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn no_library() {
         return;
     }
     let world = World {
-        library: OsString::new(),
+        driver: OsString::new(),
         settings: &[],
     };
     assert_unusable(
@@ -141,7 +141,7 @@ fn drivers_and_devices_that_are_not_fit() {
         ),
     ] {
         let world = World {
-            library: stand_in().into(),
+            driver: stand_in().into(),
             settings: &[settings],
         };
         assert_unusable(&world, reason);
@@ -159,7 +159,7 @@ fn devices_that_fail() {
         (("FAULT_LAUNCH", "2"), "CUDA_ERROR_ILLEGAL_ADDRESS"),
     ] {
         let world = World {
-            library: stand_in().into(),
+            driver: stand_in().into(),
             settings: &[settings],
         };
         let folder = folder();
