@@ -35,6 +35,8 @@ from cuda_modules import KERNELS, PTX
 # To be raised when `tidy` changes.
 FORMAT = 1
 OPTIONS = ["--std=c++17", "-fmad=false", "--include-path=" + str(KERNELS)]
+# Compilations of a module beyond the first, before it counts as different.
+ATTEMPTS = 5
 
 
 def compile_here(module):
@@ -128,13 +130,26 @@ def by_function(text, pattern, replace, state):
 
 
 def compile_apart(module):
+    return compile_named(module.name)
+
+
+def compile_named(name):
     """In a process of its own: NVRTC holds a lock while it compiles."""
-    run = subprocess.run([sys.executable, __file__, "--print", module.name], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, __file__, "--print", name], capture_output=True, text=True)
     if run.stderr:
         print(run.stderr, end="", file=sys.stderr)
     if run.returncode:
-        raise SystemExit(f"{module.name} does not compile")
+        raise SystemExit(f"{name} does not compile")
     return run.stdout
+
+
+def agrees(name, ptx):
+    """Is it what is committed? NVRTC is not quite deterministic (tensor_bf16_any came out otherwise once in seven
+    times), so that one of a few compilations has to be."""
+    if not path_of(name).exists():
+        return False
+    committed = read(path_of(name))
+    return ptx == committed or any(compile_named(name) == committed for _ in range(ATTEMPTS))
 
 
 def path_of(name):
@@ -202,7 +217,7 @@ def write_lists(inputs, all_names):
 
 def check(found, all_names):
     """What is committed against what was compiled."""
-    wrong = [name for name, ptx in found.items() if not path_of(name).exists() or read(path_of(name)) != ptx]
+    wrong = [name for name, ptx in found.items() if not agrees(name, ptx)]
     wrong += [f"{path.name} (no such module)" for path in superfluous(all_names)]
     written = PTX / "modules.rs"
     if not written.exists() or written.read_text() != table(all_names):
