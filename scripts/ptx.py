@@ -5,7 +5,7 @@ kernels/modules.toml, kernels/ptx/modules.rs, their table, and kernels/ptx/input
     scripts/ptx.py [NAME...]     compiles the modules whose inputs have changed (of those whose names contain NAME)
     scripts/ptx.py --all         compiles all
     scripts/ptx.py --check       compiles all, and fails if a committed file holds anything else; all cores,
-                                 some 7 minutes of a processor
+                                 some 8 minutes of a processor
     scripts/ptx.py --check --sample K  the same of K modules, others whenever an input changes, and of those that the
                                  last commit changed. Either fails if any module's inputs have changed since
     scripts/ptx.py --check-inputs  compiles nothing, and fails if inputs have changed since

@@ -50,6 +50,7 @@ always) stand_in=(scripts/stand_in.py) ;;
 *) has_cuda || stand_in=(scripts/stand_in.py) ;;
 esac
 cuda=(cargo test --features cli,cuda)
+"${stand_in[@]}" "${cuda[@]}" --lib cuda
 "${stand_in[@]}" "${cuda[@]}" --test cuda --test conformance --test rules --test adversarial
 # Failures of the driver, which only the stand-in has when it is asked.
 [ "${BYZAGG_STAND_IN:-}" = never ] || scripts/stand_in.py "${cuda[@]}" --test cuda -- --ignored
