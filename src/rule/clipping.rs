@@ -31,7 +31,7 @@ impl Clipping {
     /// ```
     /// use byzagg::{Clipping, DType, Device, Matrix, Median, Rule, Run, Shape};
     ///
-    /// let rule: Rule = Clipping::given(Median).into();
+    /// let rule: Rule = Clipping::given(Median::new()).into();
     /// assert_eq!(rule.to_string(), "clipping(median,c=given)");
     ///
     /// let x = [3.0f32, 4.0, /**/ 3.0, 4.0, /**/ 1e6, 0.0]; // three workers, the last of which attacks
