@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::method::{Model, Momenta};
 use super::random::{Purpose, stream, uniform};
 use super::round::Round;
-use super::{Method, Problem, Progress, Sample, Server, State, Training, random};
+use super::{Method, Problem, Progress, Server, State, Training};
 use crate::{DType, Error, Matrix, Options, Prepared, Result, Run, Shape};
 
 /// How often a worker is the one that arrives, as a function of its number, from 1.
@@ -85,7 +85,6 @@ pub struct Arrivals {
 /// [kept](Options::keep_geometry) between steps.
 pub struct Asynchronous {
     round: Round,
-    method: Method,
     momenta: Momenta,
     model: Model,
     arrivals: Arrivals,
@@ -135,7 +134,6 @@ impl Asynchronous {
                 .prepare_with(device, &Shape::new(n, d), DType::F32, options)?;
         let points = round.server.start.repeat(n);
         Ok(Asynchronous {
-            method,
             momenta: Momenta::new(method, n, d)?,
             model: Model::new(method, round.server.rate, &round.server.start)?,
             arrivals,
@@ -170,34 +168,17 @@ impl Asynchronous {
 
     /// Workers compute where they are, into their own rows.
     fn compute(&mut self, problem: &dyn Problem, workers: &[usize], t: u64) -> Result<()> {
-        let (d, seed) = (self.round.d, self.round.server.seed);
+        let d = self.round.d;
         let at = |worker: usize| worker * d..(worker + 1) * d;
-        let samples: Vec<Sample> = (0..self.round.n)
-            .map(|worker| Sample {
-                draw: random::batch(seed, worker, t),
-                flipped: self.round.flips(worker),
-            })
-            .collect();
-        let mut rows = vec![0.0; workers.len() * d];
-        let (held, before) = (&self.held, &self.before);
-        self.round.fill(workers, &mut rows, 1, |worker, row| {
-            problem.gradient(worker, &held[at(worker)], samples[worker], row)
-        })?;
-        let mut corrections = vec![0.0; rows.len()];
-        if self.method.needs_point_before() && t > 0 {
-            self.round
-                .fill(workers, &mut corrections, 1, |worker, row| {
-                    problem.gradient(worker, &before[at(worker)], samples[worker], row)
-                })?;
-        }
-        for ((&worker, row), before) in workers
+        workers
             .iter()
-            .zip(rows.chunks_mut(d))
-            .zip(corrections.chunks(d))
-        {
-            self.counts[worker] += 1.0;
-            let count = self.counts[worker] as u64;
-            self.momenta.update(worker, count, row, before)?;
+            .for_each(|&worker| self.counts[worker] += 1.0);
+        let points = |worker| [&self.held[at(worker)], &self.before[at(worker)]];
+        let count = |worker: usize| self.counts[worker] as u64;
+        let rows = self
+            .momenta
+            .compute(&mut self.round, problem, (workers, t), points, count)?;
+        for (&worker, row) in workers.iter().zip(rows.chunks(d)) {
             self.own[at(worker)].copy_from_slice(row);
         }
         Ok(())
@@ -224,6 +205,25 @@ impl Asynchronous {
             self.sent[at.clone()].copy_from_slice(&rows[at]);
         }
         Ok(())
+    }
+
+    fn saved(&self) -> State {
+        let mut state = State::default();
+        self.round.progress.save(&mut state);
+        self.momenta.save(&mut state);
+        self.model.save(&mut state);
+        for (name, rows) in [
+            ("own", &self.own),
+            ("sent", &self.sent),
+            ("held", &self.held),
+            ("before", &self.before),
+        ] {
+            state.vector(name, rows);
+        }
+        for (worker, &count) in self.counts.iter().enumerate() {
+            state.counter(&format!("count.{worker}"), count as u64);
+        }
+        state
     }
 }
 
@@ -271,26 +271,11 @@ impl Training for Asynchronous {
 
     fn state(&mut self) -> State {
         self.fresh = true;
-        let mut state = State::default();
-        self.round.progress.save(&mut state);
-        self.momenta.save(&mut state);
-        self.model.save(&mut state);
-        for (name, rows) in [
-            ("own", &self.own),
-            ("sent", &self.sent),
-            ("held", &self.held),
-            ("before", &self.before),
-        ] {
-            state.vector(name, rows);
-        }
-        for (worker, &count) in self.counts.iter().enumerate() {
-            state.counter(&format!("count.{worker}"), count as u64);
-        }
-        state
+        self.saved()
     }
-
     fn restore(&mut self, state: &State) -> Result<()> {
-        self.state().check(state)?;
+        self.saved().check(state)?;
+        self.fresh = true;
         self.round.progress = Progress::load(state);
         self.momenta.load(state);
         self.model.load(state);

@@ -2,7 +2,7 @@
 
 use super::random::{Purpose, sample, stream, uniform};
 use super::round::{Round, distance, length};
-use super::{Draw, Problem, Progress, Sample, Server, State, Training, compress, rand_k, random};
+use super::{Problem, Progress, Server, State, Training, compress, rand_k, random};
 use crate::{Error, Result};
 
 /// To which length compressed differences are clipped, by the server.
@@ -92,7 +92,7 @@ impl Marina {
     fn full_round(&mut self, problem: &dyn Problem, t: u64) -> Result<()> {
         let workers = sample(self.round.server.seed, t, self.round.n, self.settings.full);
         let mut rows = vec![0.0; workers.len() * self.round.d];
-        let samples = self.samples(t, false);
+        let samples = self.round.samples(t, false);
         let x = &self.x;
         self.round.fill(&workers, &mut rows, 1, |worker, row| {
             problem.gradient(worker, x, samples[worker], row)
@@ -106,7 +106,7 @@ impl Marina {
         let (seed, keep) = (self.round.server.seed, self.settings.keep);
         let workers = sample(seed, t, self.round.n, self.settings.sampled);
         let mut rows = vec![0.0; workers.len() * self.round.d];
-        let samples = self.samples(t, self.settings.batch);
+        let samples = self.round.samples(t, self.settings.batch);
         let x = &self.x;
         self.round.fill(&workers, &mut rows, 2, |worker, row| {
             problem.difference(worker, (before, x), samples[worker], row)?;
@@ -125,18 +125,6 @@ impl Marina {
         self.round.aggregate(&rows, &mut change, t, clip)?;
         self.g.iter_mut().zip(change).for_each(|(g, c)| *g += c);
         Ok(())
-    }
-
-    fn samples(&self, t: u64, batch: bool) -> Vec<Sample> {
-        let seed = self.round.server.seed;
-        let of = |worker| Sample {
-            draw: match batch {
-                true => random::batch(seed, worker, t),
-                false => Draw::All,
-            },
-            flipped: self.round.flips(worker),
-        };
-        (0..self.round.n).map(of).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What workers send, and how the server steps.
 
+use super::Problem;
 use super::recurrence::{Recurrence, average, corrected_momentum, descent, momentum};
+use super::round::Round;
 use super::state::State;
 use crate::matrix::Block;
 use crate::{DType, Device, Error, Matrix, Result, Shape};
@@ -81,9 +83,37 @@ impl Momenta {
         })
     }
 
+    /// What workers would honestly send in step t, row after row. Of each worker: the point that it computes at and
+    /// the one before, and which of its vectors it is, from 1.
+    pub fn compute<'p>(
+        &mut self,
+        round: &mut Round,
+        problem: &dyn Problem,
+        (workers, t): (&[usize], u64),
+        points: impl Fn(usize) -> [&'p [f32]; 2] + Sync,
+        count: impl Fn(usize) -> u64,
+    ) -> Result<Vec<f32>> {
+        let (d, samples) = (self.d, round.samples(t, true));
+        let mut rows = vec![0.0; workers.len() * d];
+        round.fill(workers, &mut rows, 1, |worker, row| {
+            problem.gradient(worker, points(worker)[0], samples[worker], row)
+        })?;
+        let mut before = vec![0.0; rows.len()];
+        if self.method.needs_point_before() && workers.iter().any(|&worker| count(worker) > 1) {
+            round.fill(workers, &mut before, 1, |worker, row| {
+                problem.gradient(worker, points(worker)[1], samples[worker], row)
+            })?;
+        }
+        let pairs = rows.chunks_mut(d).zip(before.chunks(d));
+        for (&worker, (row, before)) in workers.iter().zip(pairs) {
+            self.update(worker, count(worker), row, before)?;
+        }
+        Ok(rows)
+    }
+
     /// What a worker sends, given its gradient (and that at the point before) in its `count`-th update, from 1.
     /// The result takes the gradient's place.
-    pub fn update(
+    fn update(
         &mut self,
         worker: usize,
         count: u64,

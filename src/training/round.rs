@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{Problem, Progress, Server};
+use super::{Draw, Problem, Progress, Sample, Server, random};
 use crate::attack::Scene;
 use crate::{Clipping, DType, Error, Matrix, Options, Prepared, Result, Rule, Run, Shape};
 
@@ -64,8 +64,20 @@ impl Round {
     }
 
     /// Are this worker's labels turned around?
-    pub fn flips(&self, worker: usize) -> bool {
+    fn flips(&self, worker: usize) -> bool {
         self.is_byzantine(worker) && self.server.attack.flips_labels()
+    }
+
+    /// What each worker's gradients of step t are of.
+    pub fn samples(&self, t: u64, batch: bool) -> Vec<Sample> {
+        let of = |worker| Sample {
+            draw: match batch {
+                true => random::batch(self.server.seed, worker, t),
+                false => Draw::All,
+            },
+            flipped: self.flips(worker),
+        };
+        (0..self.n).map(of).collect()
     }
 
     /// Prepares the rule for a number of rows, so that one that can't be satisfied is refused before anything

@@ -2,7 +2,7 @@
 
 use super::method::{Model, Momenta};
 use super::round::{Round, distance};
-use super::{Method, Problem, Progress, Sample, Server, State, Training, random};
+use super::{Method, Problem, Progress, Server, State, Training, random};
 use crate::{Error, Result};
 
 /// Synchronous rounds: the workers send what the [`Method`] says about the server's point, the server aggregates and
@@ -86,30 +86,10 @@ impl Training for Synchronous {
         let (seed, d) = (self.round.server.seed, self.round.d);
         let t = self.round.progress.step + 1;
         let workers = random::sample(seed, t, self.round.n, self.participants);
-        let mut rows = vec![0.0; workers.len() * d];
-        let sample = |round: &Round, worker| Sample {
-            draw: random::batch(seed, worker, t),
-            flipped: round.flips(worker),
-        };
-        let flags: Vec<Sample> = (0..self.round.n).map(|i| sample(&self.round, i)).collect();
-        let x = &self.model.x;
-        self.round.fill(&workers, &mut rows, 1, |worker, row| {
-            problem.gradient(worker, x, flags[worker], row)
-        })?;
-        let mut corrections = Vec::new();
-        if self.method.needs_point_before() && t > 1 {
-            corrections = vec![0.0; rows.len()];
-            let before = &self.before;
-            self.round
-                .fill(&workers, &mut corrections, 1, |worker, row| {
-                    problem.gradient(worker, before, flags[worker], row)
-                })?;
-        }
-        corrections.resize(rows.len(), 0.0);
-        let pairs = rows.chunks_mut(d).zip(corrections.chunks(d));
-        for (&worker, (row, before)) in workers.iter().zip(pairs) {
-            self.momenta.update(worker, t, row, before)?;
-        }
+        let points = |_| [&self.model.x[..], &self.before];
+        let mut rows =
+            self.momenta
+                .compute(&mut self.round, problem, (&workers, t), points, |_| t)?;
         // Rounds count from 0.
         let number = t - 1;
         self.round
