@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::method::{Model, Momenta};
 use super::random::{Purpose, stream, uniform};
-use super::round::Round;
+use super::round::{Round, Serving};
 use super::{Method, Problem, Progress, Server, State, Training};
 use crate::{DType, Error, Matrix, Options, Prepared, Result, Run, Shape};
 
@@ -194,9 +194,13 @@ impl Asynchronous {
         {
             let all: Vec<usize> = (0..self.round.n).collect();
             let mut forged = self.own.clone();
-            let weights = self.weighted.then_some(&self.counts[..]);
+            let serving = Serving {
+                number: t,
+                weights: self.weighted.then_some(&self.counts[..]),
+                ..Serving::default()
+            };
             self.round
-                .strike(&all, &mut forged, (t, weights), &self.model.x)?;
+                .strike(&all, &mut forged, &serving, &self.model.x)?;
             rows = Some(forged);
         }
         let rows = rows.as_ref().unwrap_or(&self.own);

@@ -1,7 +1,7 @@
 //! Byz-VR-MARINA-PP: variance reduction, compression and partial participation at once.
 
 use super::random::{Purpose, sample, stream, uniform};
-use super::round::{Round, distance, length};
+use super::round::{Round, Serving, distance, length};
 use super::{Problem, Progress, Server, State, Training, compress, rand_k, random};
 use crate::{Error, Result};
 
@@ -97,8 +97,12 @@ impl Marina {
         self.round.fill(&workers, &mut rows, 1, |worker, row| {
             problem.gradient(worker, x, samples[worker], row)
         })?;
-        self.round.strike(&workers, &mut rows, (t, None), &self.x)?;
-        self.round.aggregate(&rows, &mut self.g, t, None)
+        let serving = Serving {
+            number: t,
+            ..Serving::default()
+        };
+        self.round.strike(&workers, &mut rows, &serving, &self.x)?;
+        self.round.aggregate(&rows, &mut self.g, &serving)
     }
 
     /// `g ← g + A({clip(Q(∇f_i(x) − ∇f_i(before)))})` of C workers.
@@ -115,14 +119,19 @@ impl Marina {
                 None => Ok(()),
             }
         })?;
-        self.round.strike(&workers, &mut rows, (t, None), &self.x)?;
         let clip = match self.settings.clip {
             Clip::None => None,
             Clip::Paper { alpha } => Some(alpha * distance(&self.x, before)),
             Clip::Code { factor } => Some(factor * length(&self.g)),
         };
+        let serving = Serving {
+            number: t,
+            clip,
+            ..Serving::default()
+        };
+        self.round.strike(&workers, &mut rows, &serving, &self.x)?;
         let mut change = vec![0.0; self.round.d];
-        self.round.aggregate(&rows, &mut change, t, clip)?;
+        self.round.aggregate(&rows, &mut change, &serving)?;
         self.g.iter_mut().zip(change).for_each(|(g, c)| *g += c);
         Ok(())
     }

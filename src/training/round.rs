@@ -137,13 +137,12 @@ impl Round {
         Ok(())
     }
 
-    /// Byzantine workers replace their rows, in round `number`. Attacks that try the rule have it with the weights of
-    /// the rows, if they have some, and without clipping.
+    /// Byzantine workers replace their rows. Attacks that try the rule have it as it will be served.
     pub fn strike(
         &mut self,
         workers: &[usize],
         rows: &mut [f32],
-        (number, weights): (u64, Option<&[f64]>),
+        serving: &Serving<'_>,
         point: &[f32],
     ) -> Result<()> {
         let (n, d) = (workers.len(), self.d);
@@ -151,22 +150,16 @@ impl Round {
         let (attack, seed) = (self.server.attack.clone(), self.server.seed);
         let start = self.server.start.clone();
         let mut rule = match attack.is_adaptive() {
-            true => Some(self.prepared((n, false, weights.is_some()))?),
+            true => Some(self.prepared(serving.kind(n))?),
             false => None,
         };
-        let mut rule = rule.as_mut().map(|prepared| {
-            move |rows: &[f32], out: &mut [f32]| {
-                let mut run = Run::new().step(number);
-                if let Some(weights) = weights {
-                    run = run.weights(weights);
-                }
-                prepared.run_with(Matrix::new(rows, n, d)?, out, &run)
-            }
-        });
+        let mut rule = rule
+            .as_mut()
+            .map(|prepared| move |rows: &[f32], out: &mut [f32]| serving.run(prepared, rows, out));
         let scene = Scene {
             byzantine: &byzantine,
             seed,
-            step: number,
+            step: serving.number,
             start: &start,
             point,
             rule: rule.as_mut().map(|rule| rule as _),
@@ -174,29 +167,60 @@ impl Round {
         attack.strike(rows, d, scene)
     }
 
-    /// Aggregates the rows of round `number`, clipped to a length or as they are. Without a length, because the model
-    /// has left the numbers, the result leaves them too.
+    /// What the server makes of the rows.
     pub fn aggregate(
         &mut self,
         rows: &[f32],
         out: &mut [f32],
-        number: u64,
-        clip: Option<f64>,
+        serving: &Serving<'_>,
     ) -> Result<()> {
-        let (n, d) = (rows.len() / self.d, self.d);
-        let mut run = Run::new().step(number);
-        match clip {
-            Some(length) if length.is_nan() => {
+        let n = rows.len() / self.d;
+        let prepared = self.prepared(serving.kind(n))?;
+        let clock = Instant::now();
+        serving.run(prepared, rows, out)?;
+        self.progress.aggregating += clock.elapsed();
+        Ok(())
+    }
+}
+
+/// How the rows of a round are aggregated.
+#[derive(Default)]
+pub(super) struct Serving<'a> {
+    pub number: u64,
+    pub weights: Option<&'a [f64]>,
+    /// What is aggregated are the rows' differences to this vector, and it is added to the result.
+    pub about: Option<&'a [f32]>,
+    /// The length that they are clipped to.
+    pub clip: Option<f64>,
+}
+
+impl Serving<'_> {
+    fn kind(&self, rows: usize) -> Kind {
+        (rows, self.clip.is_some(), self.weights.is_some())
+    }
+
+    /// Without a length, because the model has left the numbers, the result leaves them too.
+    fn run(&self, prepared: &mut Prepared, rows: &[f32], out: &mut [f32]) -> Result<()> {
+        let d = out.len();
+        let mut run = Run::new().step(self.number);
+        if let Some(weights) = self.weights {
+            run = run.weights(weights);
+        }
+        if let Some(length) = self.clip {
+            if length.is_nan() {
                 out.fill(f32::NAN);
                 return Ok(());
             }
-            Some(length) => run = run.clip(length),
-            None => {}
+            run = run.clip(length);
         }
-        let prepared = self.prepared((n, clip.is_some(), false))?;
-        let clock = Instant::now();
-        prepared.run_with(Matrix::new(rows, n, d)?, out, &run)?;
-        self.progress.aggregating += clock.elapsed();
+        let Some(about) = self.about else {
+            return prepared.run_with(Matrix::new(rows, rows.len() / d, d)?, out, &run);
+        };
+        let rows: Vec<f32> = (rows.chunks(d))
+            .flat_map(|row| row.iter().zip(about).map(|(v, g)| v - g))
+            .collect();
+        prepared.run_with(Matrix::new(&rows, rows.len() / d, d)?, &mut *out, &run)?;
+        out.iter_mut().zip(about).for_each(|(out, g)| *out += g);
         Ok(())
     }
 }
@@ -212,4 +236,93 @@ pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
 
 pub(super) fn length(a: &[f32]) -> f64 {
     a.iter().map(|&a| f64::from(a).powi(2)).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::attack::Attack;
+
+    struct Nothing;
+
+    impl Problem for Nothing {
+        fn workers(&self) -> usize {
+            9
+        }
+
+        fn dimension(&self) -> usize {
+            4
+        }
+
+        fn gradient(&self, _: usize, _: &[f32], _: Sample, _: &mut [f32]) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Seven honest rows about (1, 2, 3, 4), some nearer and some farther, then two attackers' zeros.
+    fn rows() -> Vec<f32> {
+        let honest = (0..28).map(|i| {
+            let noise = ((i * 37 % 19) as f32 - 9.0) * (1 + i / 4 % 3) as f32;
+            (1 + i % 4) as f32 + 0.1 * noise
+        });
+        honest.chain([0.0; 8]).collect()
+    }
+
+    #[test]
+    fn adaptive_attacks_see_what_is_served() -> Result<()> {
+        let rule: Rule = "cwtm(f=2)".parse()?;
+        let mut round = Round::new(
+            &Nothing,
+            Server {
+                start: vec![0.0; 4],
+                rule: rule.clone(),
+                attack: Attack::OptimalIpm,
+                byzantine: 2,
+                rate: 0.1,
+                seed: 1,
+                device: Device::cpu(),
+            },
+        )?;
+        let (about, length) = ([4.0, 3.0, 2.0, 1.0], 2.0);
+        let mut forged = rows();
+        let serving = Serving {
+            number: 3,
+            about: Some(&about),
+            clip: Some(length),
+            ..Serving::default()
+        };
+        round.strike(&[0, 1, 2, 3, 4, 5, 6, 7, 8], &mut forged, &serving, &[])?;
+
+        // The same attack on a server that is spelled out, and on one that does not clip.
+        let strike = |serve: &mut crate::attack::Aggregate<'_>| {
+            let mut rows = rows();
+            let scene = Scene {
+                byzantine: &[7, 8],
+                rule: Some(serve),
+                ..Scene::default()
+            };
+            Attack::OptimalIpm
+                .strike(&mut rows, 4, scene)
+                .map(|()| rows)
+        };
+        let mut plain = rule.prepare(&Device::cpu(), &Shape::new(9, 4), DType::F32)?;
+        let mut clipped = |rows: &[f32], out: &mut [f32]| {
+            let mut moved = Vec::new();
+            for row in rows.chunks(4) {
+                let row: Vec<f32> = row.iter().zip(about).map(|(v, g)| v - g).collect();
+                let factor = (length / self::length(&row)).min(1.0) as f32;
+                moved.extend(row.iter().map(|v| factor * v));
+            }
+            plain.run(Matrix::new(&moved, 9, 4)?, &mut *out)?;
+            out.iter_mut().zip(about).for_each(|(out, g)| *out += g);
+            Ok(())
+        };
+        assert_eq!(forged, strike(&mut clipped)?);
+        let mut plain = rule.prepare(&Device::cpu(), &Shape::new(9, 4), DType::F32)?;
+        let mut unclipped =
+            |rows: &[f32], out: &mut [f32]| plain.run(Matrix::new(rows, 9, 4)?, out);
+        assert_ne!(forged, strike(&mut unclipped)?);
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! Rounds in which all workers, or a sample of them, send a vector.
 
 use super::method::{Model, Momenta};
-use super::round::{Round, distance};
+use super::round::{Round, Serving, distance};
 use super::{Method, Problem, Progress, Server, State, Training, random};
 use crate::{Error, Result};
 
@@ -83,38 +83,28 @@ impl Synchronous {
 
 impl Training for Synchronous {
     fn step(&mut self, problem: &dyn Problem) -> Result<Progress> {
-        let (seed, d) = (self.round.server.seed, self.round.d);
+        let seed = self.round.server.seed;
         let t = self.round.progress.step + 1;
         let workers = random::sample(seed, t, self.round.n, self.participants);
         let points = |_| [&self.model.x[..], &self.before];
         let mut rows =
             self.momenta
                 .compute(&mut self.round, problem, (&workers, t), points, |_| t)?;
-        // Rounds count from 0.
-        let number = t - 1;
-        self.round
-            .strike(&workers, &mut rows, (number, None), &self.model.x)?;
-
-        match self.clip {
-            Some(lambda) if t > 1 => {
-                for row in rows.chunks_mut(d) {
-                    row.iter_mut()
-                        .zip(&self.aggregate)
-                        .for_each(|(v, g)| *v -= g);
-                }
-                let length = lambda * distance(&self.model.x, &self.before);
-                let mut change = vec![0.0; d];
-                self.round
-                    .aggregate(&rows, &mut change, number, Some(length))?;
-                self.aggregate
-                    .iter_mut()
-                    .zip(change)
-                    .for_each(|(g, c)| *g += c);
-            }
-            _ => self
-                .round
-                .aggregate(&rows, &mut self.aggregate, number, None)?,
+        let last = self.aggregate.clone();
+        let mut serving = Serving {
+            // Rounds count from 0.
+            number: t - 1,
+            ..Serving::default()
+        };
+        if let Some(lambda) = self.clip
+            && t > 1
+        {
+            serving.about = Some(&last);
+            serving.clip = Some(lambda * distance(&self.model.x, &self.before));
         }
+        self.round
+            .strike(&workers, &mut rows, &serving, &self.model.x)?;
+        self.round.aggregate(&rows, &mut self.aggregate, &serving)?;
         self.before.copy_from_slice(&self.model.x);
         self.model.step(t, &self.aggregate)?;
         self.round.progress.step = t;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::Folder;
-use crate::runs::curves;
+use crate::runs::{curves, libsvm};
 
 const CONFIG: &str = "\
 device = \"cpu\"
@@ -62,6 +62,27 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
             std::fs::remove_dir_all(folder.path(run)).unwrap();
         }
     }
+}
+
+#[test]
+fn other_data_is_refused() {
+    let folder = Folder::new();
+    folder.write("rows", libsvm().as_bytes());
+    folder.write("c.toml", b"[training]\nsteps = 2\n");
+    let train = ["train", "c.toml", "--data", "rows", "--n", "7", "--f", "2"];
+    folder.run(&[&train[..], &["--output", "run"]].concat());
+    folder.run(&["train", "--resume", "run"]);
+    folder.write("rows", libsvm().replacen(":-0.9", ":-0.8", 1).as_bytes());
+    let output = folder
+        .byzagg(&["train", "--resume", "run"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("checkpoint.safetensors: expected the data that the run began with"),
+        "{said}"
+    );
 }
 
 #[test]

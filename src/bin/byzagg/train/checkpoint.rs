@@ -12,6 +12,8 @@ const COUNTER: &str = "counter.";
 
 #[derive(Debug, PartialEq)]
 pub struct Checkpoint {
+    /// The checksum of the run's data.
+    pub data: u32,
     /// The number of the running training; all before are done.
     pub cell: usize,
     /// How many lines of the curves belong to it and to those.
@@ -24,6 +26,7 @@ impl Checkpoint {
     /// Vectors are tensors, all else is metadata.
     pub fn write(&self) -> Outcome<Vec<u8>> {
         let mut metadata = HashMap::from([
+            ("data".to_string(), self.data.to_string()),
             ("cell".to_string(), self.cell.to_string()),
             ("points".to_string(), self.points.to_string()),
             ("begun".to_string(), self.state.is_some().to_string()),
@@ -73,6 +76,7 @@ impl Checkpoint {
             metadata.get(name).ok_or_else(missing)
         };
         Ok(Checkpoint {
+            data: number("data", entry("data")?)?,
             cell: number("cell", entry("cell")?)?,
             points: number("points", entry("points")?)?,
             state: (entry("begun")? == "true").then_some(state),
@@ -100,6 +104,7 @@ mod tests {
         state.vectors.insert("none".into(), vec![]);
         for state in [Some(state), Some(State::default()), None] {
             let checkpoint = Checkpoint {
+                data: u32::MAX,
                 cell: 3,
                 points: 70,
                 state,

@@ -28,6 +28,8 @@ pub struct Runner {
     plans: Vec<Plan>,
     /// By set and path.
     data: BTreeMap<(String, PathBuf), Data>,
+    /// Of all data.
+    checksum: u32,
     /// By set, path and regularisation.
     optima: BTreeMap<(String, PathBuf, String), Optimum>,
     devices: BTreeMap<String, Device>,
@@ -47,6 +49,7 @@ impl Runner {
         let mut runner = Runner {
             plans,
             data: BTreeMap::new(),
+            checksum: 0,
             optima: BTreeMap::new(),
             devices: BTreeMap::new(),
             config,
@@ -54,6 +57,8 @@ impl Runner {
         for cell in 0..runner.config.cells.len() {
             runner.open(cell)?;
         }
+        let sums = runner.data.values().map(Data::checksum);
+        runner.checksum = sums.fold(0, |all, one| all.rotate_left(1) ^ one);
         for cell in 0..runner.config.cells.len() {
             let begun = runner
                 .task(cell)
@@ -159,6 +164,10 @@ impl Runner {
         let failed = |name, failure: Failure| Failure::of(&folder.path().join(name), failure);
         let checkpoint =
             Checkpoint::read(&content).map_err(|failure| failed(CHECKPOINT, failure))?;
+        if checkpoint.data != self.checksum {
+            let reason = "expected the data that the run began with, got other data";
+            return Err(failed(CHECKPOINT, Failure::new(reason)));
+        }
         // The curves are written first: they may have more lines than the checkpoint knows of.
         let lines = folder.read(CURVES)?.unwrap_or_default();
         let points =
@@ -177,6 +186,7 @@ impl Runner {
     fn save(&self, folder: &Folder, cell: usize, state: Option<State>, done: &mut Done) -> Outcome {
         folder.write(CURVES, &curves::write(&self.config, &done.points)?)?;
         let checkpoint = Checkpoint {
+            data: self.checksum,
             cell,
             points: done.points.len(),
             state,

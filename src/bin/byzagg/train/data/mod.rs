@@ -53,6 +53,29 @@ impl Data {
         }
     }
 
+    /// A CRC-32 of all that trainings see.
+    pub fn checksum(&self) -> u32 {
+        let mut sum = crc32fast::Hasher::new();
+        match self {
+            Data::Images(images) => {
+                for part in [&images.train, &images.test] {
+                    sum.update(&part.bytes);
+                    sum.update(part.labels());
+                }
+            }
+            Data::Rows(rows) => {
+                for i in 0..rows.len() {
+                    sum.update(&rows.label(i).to_le_bytes());
+                    for &(k, value) in rows.row(i) {
+                        sum.update(&k.to_le_bytes());
+                        sum.update(&value.to_le_bytes());
+                    }
+                }
+            }
+        }
+        sum.finalize()
+    }
+
     fn class(&self, i: usize) -> u8 {
         match self {
             Data::Images(images) => images.train.labels()[i],
