@@ -7,6 +7,7 @@ mod device;
 #[allow(dead_code)] // The tests of other subcommands need .npy files.
 #[path = "../cli/harness.rs"]
 mod harness;
+mod papers;
 mod refusals;
 mod resume;
 mod runs;
