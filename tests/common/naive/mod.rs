@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod geometry;
 mod level;
+mod mixing;
 pub mod parse;
 mod rules;
 pub mod spectral;

@@ -1,5 +1,6 @@
 //! Tests of the CPU backend's insides, on every set of instructions that this processor has.
 
+mod layouts;
 mod naive;
 mod primitives;
 mod segments;
