@@ -36,8 +36,10 @@ if [ "${BYZAGG_WITHOUT_ADAPTER:-}" = accept ]; then
     # Cargo keeps what passing tests print to itself.
     echo "BYZAGG_WITHOUT_ADAPTER=accept: if this machine has no adapter, NOTHING IS TESTED ON wgpu." >&2
 fi
-cargo test --features cli,wgpu,train "$@"
-[ $# = 0 ] || exit 0
+tests=(cargo test --features cli,wgpu,train)
+if [ $# != 0 ]; then
+    exec "${tests[@]}" "$@"
+fi
 
 # The same suites on CUDA. A machine without the driver gets the stand-in, which runs the kernels on the CPU.
 # BYZAGG_STAND_IN=always takes it in any case, =asan its variant with AddressSanitizer, =never whatever there is.
@@ -50,19 +52,25 @@ always) stand_in=(scripts/stand_in.py) ;;
 *) has_cuda || stand_in=(scripts/stand_in.py) ;;
 esac
 cuda=(cargo test --features cli,cuda)
-suites=(--test cuda --test conformance --test adversarial)
-"${stand_in[@]}" "${cuda[@]}" --no-run --lib --test rules "${suites[@]}"
-# The stand-in keeps one core busy, so the longest suite runs beside the others.
+suites=(--lib --test cuda --test conformance --test rules --test adversarial)
+
+# The stand-in keeps one core busy, and a software Vulkan driver is often waiting too: both at once.
+"${tests[@]}" --no-run
+"${stand_in[@]}" "${cuda[@]}" --no-run "${suites[@]}"
 said=$(mktemp)
-"${stand_in[@]}" "${cuda[@]}" --test rules >"$said" 2>&1 &
-rules=$!
-trap 'kill "$rules" 2>/dev/null || true' EXIT
-"${stand_in[@]}" "${cuda[@]}" --lib cuda
-"${stand_in[@]}" "${cuda[@]}" "${suites[@]}"
-# Failures of the driver, which only the stand-in has when it is asked.
-[ "${BYZAGG_STAND_IN:-}" = never ] || scripts/stand_in.py "${cuda[@]}" --test cuda -- --ignored
+"${stand_in[@]}" "${cuda[@]}" "${suites[@]}" >"$said" 2>&1 &
+beside=$!
+trap 'kill "$beside" 2>/dev/null || true' EXIT
+# Each cargo puts its own program at target/debug/byzagg before it runs tests: ours comes last.
+until grep -q Running "$said" || ! kill -0 "$beside" 2>/dev/null; do
+    sleep 1
+done
+"${tests[@]}"
 status=0
-wait "$rules" || status=$?
+wait "$beside" || status=$?
+trap - EXIT
 cat "$said"
 rm "$said"
-exit "$status"
+[ "$status" = 0 ] || exit "$status"
+# Failures of the driver, which only the stand-in has when it is asked.
+[ "${BYZAGG_STAND_IN:-}" = never ] || scripts/stand_in.py "${cuda[@]}" --test cuda -- --ignored
