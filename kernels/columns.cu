@@ -3,7 +3,8 @@
 //
 // In: n rows of ELEMENT (float, Bf16 or Half), n at most ROWS and more than the previous bucket has. Out: any
 // element type, rounded once, and f32 to the workspace. Arithmetic in f32. Moves X once, and the result.
-// `any_columns.cuh` is compiled in place of this file's kernels where ROWS is not given.
+// `any_columns.cuh` is compiled in place of this file's kernels where ROWS is not given. With MIXED the rows are mixed
+// on the way (mixed_columns.cuh).
 //
 // A thread has VECTOR adjacent columns, every row of them in registers, through a selection network as straight-line
 // code (examples/kernel_networks.rs writes it). A CUDA block goes over its slabs. Rows that the bucket has beyond n
@@ -20,6 +21,9 @@
 #ifdef ROWS
 #include "measure.cuh"
 #include "order.cuh"
+#ifdef MIXED
+#include "mixed_columns.cuh"
+#endif
 
 #define QUOTE(text) #text
 #define NETWORKS_OF(rows) QUOTE(generated/networks_##rows.cuh)
@@ -69,6 +73,15 @@ __device__ __forceinline__ void load_rows(Read read, Vector<V> (&vectors)[ROWS])
 #pragma unroll
     for (int i = 0; i < ROWS; i++) vectors[i] = read(i);
 }
+
+// What a statistic is of, and at least how many rows: mixed ones have fewer buckets.
+#ifdef MIXED
+#define SOURCE MixedRows
+#define FEWEST (ROWS - 7)
+#else
+#define SOURCE InOrder
+#define FEWEST LEAST_ROWS
+#endif
 
 // The rows as they are.
 struct InOrder {
@@ -128,6 +141,22 @@ __device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, 
         }
     }
 }
+
+#ifdef MIXED
+// The same of mixed rows, of which x.n is the number.
+template <int V>
+__device__ __forceinline__ void load_columns(const Matrix &x, const Slab &slab, u32 k, Fill fill, const MixedRows &rows,
+                                             float (&values)[V][ROWS]) {
+    rows.mix(slab, k, values);
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        u32 sign = fill == ALTERNATING && ((i - x.n) & 1) ? SIGN : 0;
+#pragma unroll
+        for (int v = 0; v < V; v++)
+            values[v][i] = i < FEWEST || i < x.n ? clean(values[v][i]) : of_bits(INFINITY_BITS | sign);
+    }
+}
+#endif
 
 // ---- The statistics. Each computes V columns from k on, and leaves the columns as they are. ----
 
@@ -225,7 +254,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
         Round<V> at(x, round);
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
-        load_columns<V>(x, at.slab, at.k, Statistic::FILL, InOrder(), values);
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, SOURCE(), values);
         const Statistic statistic(x, c);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
@@ -247,13 +276,13 @@ template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix
         Round<V> at(x, round);
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
-        load_columns<V>(x, at.slab, at.k, Statistic::FILL, InOrder(), values);
+        load_columns<V>(x, at.slab, at.k, Statistic::FILL, SOURCE(), values);
         const Statistic statistic(x, c);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
         at.again(x, round);
         write_result<V>(x, at.slab, at.s, at.k, c.centre, c.write, result);
-        measure<V, ROWS>(x.n, LEAST_ROWS, at.slab.columns - at.k, values, result, sums, events);
+        measure<V, ROWS>(x.n, FEWEST, at.slab.columns - at.k, values, result, sums, events);
     }
     finish<ROWS>(x, c, sums, events);
 }
@@ -305,6 +334,27 @@ template <class Statistic> __device__ __forceinline__ void run_measured(const Ma
         });
     }
 }
+
+#ifdef MIXED
+
+extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix x, const MixedColumns c) {
+    load_mixing(x, c);
+    run<Median>(x, c.columns);
+}
+extern "C" __global__ void __launch_bounds__(128, MEASURED_OCCUPANCY) median_measured(const Matrix x, const MixedColumns c) {
+    load_mixing(x, c);
+    run_measured<Median>(x, c.columns);
+}
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const MixedColumns c) {
+    load_mixing(x, c);
+    run<Trimmed>(x, c.columns);
+}
+extern "C" __global__ void __launch_bounds__(128, MEASURED_OCCUPANCY) trimmed_measured(const Matrix x, const MixedColumns c) {
+    load_mixing(x, c);
+    run_measured<Trimmed>(x, c.columns);
+}
+
+#else
 
 extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix x, const Columns c) { run<Median>(x, c); }
 extern "C" __global__ void __launch_bounds__(128, 1) median_measured(const Matrix x, const Columns c) {
@@ -382,6 +432,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) weighted_measured(const Mat
     });
 }
 
+#endif
 #endif
 #else
 #include "any_columns.cuh"

@@ -10,6 +10,7 @@
 //
 // Threads: a multiple of 32, at most 256 (`mix`: 128). No dynamic shared memory.
 #include "combine.cuh"
+#include "mixing.cuh"
 
 // Elements of a thread's load.
 const int V = 4;
@@ -120,108 +121,40 @@ extern "C" __global__ void __launch_bounds__(256, 1) combine(const Matrix x, con
 
 // ---- mix ----
 
-// Rows of X whose coefficients are in shared memory at a time.
-const u32 MIXED_AT_ONCE = 128;
 const int MIX_V = 2;
-// Rows that a thread loads before it uses the first.
-const u32 MIX_BATCH = 8;
-
-struct Coefficients {
-    // For each row of X those of the tile's mixed rows, side by side.
-    alignas(16) float of[MIXED_AT_ONCE][MIXED_ROWS];
-    u32 used[MIXED_AT_ONCE];
-};
-
-__device__ __forceinline__ void load_coefficients(const Matrix &x, const Mix &c, u32 tile, u32 first, Coefficients &shared) {
-    const double *mixing = region_of(x) + c.mixing;
-    u32 rows = min(x.n - first, MIXED_AT_ONCE);
-    // The last batch is completed by rows that are not used.
-    u32 count = (rows + MIX_BATCH - 1) / MIX_BATCH * MIX_BATCH;
-    __syncthreads();
-    for (u32 at = threadIdx.x; at < count * MIXED_ROWS; at += blockDim.x) {
-        u32 i = tile + at / count, j = at % count;
-        shared.of[j][at / count] = i < c.rows && j < rows ? (float)mixing[(u64)i * x.n + first + j] : 0.0f;
-    }
-    __syncthreads();
-    for (u32 j = threadIdx.x; j < count; j += blockDim.x) {
-        bool used = false;
-        for (u32 r = 0; r < MIXED_ROWS; r++) used = used || shared.of[j][r] != 0.0f;
-        shared.used[j] = used;
-    }
-    __syncthreads();
-}
-
-// Adds a batch of rows, from row first + part on.
-__device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients &shared, u32 first, u32 part, u32 k,
-                                          float (&sum)[MIXED_ROWS][MIX_V]) {
-    float values[MIX_BATCH][MIX_V];
-    bool all = true;
-#pragma unroll
-    for (int q = 0; q < MIX_BATCH; q++) {
-        values[q][0] = values[q][1] = 0.0f;
-        if (shared.used[part + q]) load<ELEMENT, MIX_V>(slab, first + part + q, k, 0.0f, values[q]);
-    }
-#pragma unroll
-    for (int q = 0; q < MIX_BATCH; q++) {
-        values[q][0] = clean(values[q][0]);
-        values[q][1] = clean(values[q][1]);
-        all = all && finite(values[q][0]) && finite(values[q][1]);
-    }
-    if (all) {
-#pragma unroll
-        for (int q = 0; q < MIX_BATCH; q++) {
-#pragma unroll
-            for (int r = 0; r < MIXED_ROWS; r++) {
-                float c = shared.of[part + q][r];
-                sum[r][0] = fmaf(c, values[q][0], sum[r][0]);
-                sum[r][1] = fmaf(c, values[q][1], sum[r][1]);
-            }
-        }
-    } else {
-        // 0 times an infinity is nothing.
-#pragma unroll
-        for (int q = 0; q < MIX_BATCH; q++) {
-#pragma unroll
-            for (int r = 0; r < MIXED_ROWS; r++) {
-                float c = shared.of[part + q][r];
-                sum[r][0] = c != 0.0f ? fmaf(c, values[q][0], sum[r][0]) : sum[r][0];
-                sum[r][1] = c != 0.0f ? fmaf(c, values[q][1], sum[r][1]) : sum[r][1];
-            }
-        }
-    }
-}
 
 // Mixed rows, Y = M X, to the workspace as f32. A thread has MIXED_ROWS rows (blockIdx.z says which) of two columns, so
 // that an element is loaded once for them. Moves X once for every MIXED_ROWS mixed rows (from the second time on it
 // may be in the cache), and Y.
 extern "C" __global__ void __launch_bounds__(128, 2) mix(const Matrix x, const Mix c) {
-    __shared__ Coefficients shared;
+    __shared__ Coefficients<MIXED_ROWS> shared;
+    const double *mixing = region_of(x) + c.mixing;
     const u32 tile = blockIdx.z * MIXED_ROWS;
     const u64 slabs = x.end - x.begin;
-    if (x.n <= MIXED_AT_ONCE) load_coefficients(x, c, tile, 0, shared);
+    if (x.n <= MIXED_AT_ONCE) load_coefficients(mixing, c.rows, x.n, tile, 0, shared);
     u64 s, last;
     for (slabs_of(x, s, last); s < last; s++) {
         const Slab slab = slab_of(x, s, sizeof(ELEMENT));
         for (u32 start = 0; start < slab.columns; start += blockDim.x * MIX_V) {
             u32 k = start + threadIdx.x * MIX_V;
-            float total[MIXED_ROWS][MIX_V];
+            float total[MIX_V][MIXED_ROWS];
 #pragma unroll
-            for (int r = 0; r < MIXED_ROWS; r++) total[r][0] = total[r][1] = 0.0f;
+            for (int r = 0; r < MIXED_ROWS; r++) total[0][r] = total[1][r] = 0.0f;
             for (u32 first = 0; first < x.n; first += MIXED_AT_ONCE) {
-                if (x.n > MIXED_AT_ONCE) load_coefficients(x, c, tile, first, shared);
+                if (x.n > MIXED_AT_ONCE) load_coefficients(mixing, c.rows, x.n, tile, first, shared);
                 u32 count = min(x.n - first, MIXED_AT_ONCE);
                 if (k >= slab.columns) continue;
                 for (u32 block = 0; block < count; block += 16) {
-                    float sum[MIXED_ROWS][MIX_V];
+                    float sum[MIX_V][MIXED_ROWS];
 #pragma unroll
-                    for (int r = 0; r < MIXED_ROWS; r++) sum[r][0] = sum[r][1] = 0.0f;
+                    for (int r = 0; r < MIXED_ROWS; r++) sum[0][r] = sum[1][r] = 0.0f;
 #pragma unroll 1
                     for (u32 part = block; part < block + 16 && part < count; part += MIX_BATCH)
-                        mix_batch(slab, shared, first, part, k, sum);
+                        mix_batch<ELEMENT>(slab, shared, first, part, k, sum);
 #pragma unroll
                     for (int r = 0; r < MIXED_ROWS; r++) {
-                        total[r][0] += sum[r][0];
-                        total[r][1] += sum[r][1];
+                        total[0][r] += sum[0][r];
+                        total[1][r] += sum[1][r];
                     }
                 }
             }
@@ -235,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mix(const Matrix x, const M
                 };
                 u64 at = ((u64)blockIdx.y * c.rows + i) * slabs + (s - x.begin);
                 // A slab has room for all SLAB elements.
-                *(Pair *)(c.out + at * SLAB + k) = Pair{{total[r][0], total[r][1]}};
+                *(Pair *)(c.out + at * SLAB + k) = Pair{{total[0][r], total[1][r]}};
             }
         }
     }

@@ -20,6 +20,7 @@ mod graph;
 #[path = "../cli/harness.rs"]
 mod harness;
 mod interop;
+mod mixed;
 #[cfg(feature = "cli")]
 mod processes;
 mod refusals;

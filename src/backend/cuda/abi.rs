@@ -87,6 +87,16 @@ pub(super) struct Columns {
     pub staged: u32,
 }
 
+/// `MixedColumns` of columns.cu.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub(super) struct MixedColumns {
+    pub columns: Columns,
+    pub mixing: u64,
+    pub inputs: u32,
+    pub padding: u32,
+}
+
 /// Mixed rows that a thread computes together.
 pub(super) const MIXED_ROWS: usize = 16;
 
@@ -122,4 +132,5 @@ pub(super) struct Distances {
 }
 
 const _: () = assert!(size_of::<Columns>() == 72 && size_of::<Combine>() == 32);
+const _: () = assert!(size_of::<MixedColumns>() == 88);
 const _: () = assert!(size_of::<Mix>() == 24 && size_of::<Distances>() == 32);

@@ -16,7 +16,9 @@ mod embedded {
 pub(super) enum Module {
     /// Statistics of columns of an element type, of at most so many rows; of any number for 0.
     Columns(DType, usize),
-    /// The same, but medians and trimmed means alone, with two columns of a 16-bit type in a register.
+    /// Medians and trimmed means alone, of at most so many mixed rows of an element type.
+    Mixed(DType, usize),
+    /// The same of the rows themselves, with two columns of a 16-bit type in a register.
     Packed(DType, usize),
     /// Medians and trimmed means of columns that lanes share, of at most so many rows.
     Lanes(DType, usize),
@@ -36,6 +38,7 @@ impl fmt::Display for Module {
         };
         match *self {
             Module::Columns(dtype, most) => write!(f, "columns_{dtype}_{}", rows(most)),
+            Module::Mixed(dtype, most) => write!(f, "mixed_{dtype}_{most}"),
             Module::Packed(dtype, most) => write!(f, "packed_{dtype}_{most}"),
             Module::Lanes(dtype, most) => write!(f, "lanes_{dtype}_{most}"),
             Module::Combine(dtype) => write!(f, "combine_{dtype}"),
@@ -132,6 +135,8 @@ mod tests {
         let mut modules = vec![Module::Plan];
         for dtype in dtypes {
             modules.push(Module::Combine(dtype));
+            let mixed = super::super::policy::MIXED_BUCKETS;
+            modules.extend(mixed.map(|rows| Module::Mixed(dtype, rows)));
             let lanes = super::super::policy::LANE_BUCKETS;
             modules.extend(lanes.map(|rows| Module::Lanes(dtype, rows)));
             if dtype != DType::F32 {

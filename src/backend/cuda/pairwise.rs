@@ -44,9 +44,14 @@ pub(super) struct Kernel {
 impl Kernel {
     /// The kernel for a step on a device.
     pub fn new(device: &Cuda, step: &Pairwise, n: usize) -> Self {
+        Self::of((device.capability(), device.shared()), step, n)
+    }
+
+    /// The same, given the device's compute capability and its bytes of shared memory.
+    fn of((capability, shared): ((i32, i32), usize), step: &Pairwise, n: usize) -> Self {
         let points = n + step.anchors.count();
-        let tensor = device.capability() >= policy::TENSOR_CAPABILITY;
-        let fits = |kernel: &Kernel| kernel.shared() + STATIC_SHARED <= device.shared();
+        let tensor = capability >= policy::TENSOR_CAPABILITY;
+        let fits = |kernel: &Kernel| kernel.shared() + STATIC_SHARED <= shared;
         if step.weights.is_none() && n <= policy::FUSED_ROWS {
             let fused = Self::fused(tensor, n, points);
             if fits(&fused) {
@@ -224,6 +229,37 @@ pub(super) fn enqueue(job: &Job<'_>, step: &Pairwise, total: Option<i32>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Anchors, Slot};
+
+    #[test]
+    fn devices_with_little_shared_memory_have_a_kernel() {
+        let slot = Slot { offset: 0, len: 0 };
+        // What a block may ask for. The kernel of groups takes 65 KiB: below that, one block has all points.
+        for (capability, shared, most) in [
+            ((7, 5), 64 << 10, 80),
+            ((8, 6), 99 << 10, usize::MAX),
+            ((8, 0), 163 << 10, usize::MAX),
+            ((9, 0), 227 << 10, usize::MAX),
+        ] {
+            for n in 1..=300 {
+                for (origin, weights) in [(false, None), (true, None), (true, Some(slot))] {
+                    let anchors = Anchors {
+                        origin,
+                        given: false,
+                    };
+                    let step = Pairwise {
+                        anchors,
+                        weights,
+                        out: slot,
+                        keep: false,
+                    };
+                    let kernel = Kernel::of((capability, shared), &step, n);
+                    let fits = kernel.shared() + STATIC_SHARED <= shared;
+                    assert_eq!(fits, kernel.points <= most, "{capability:?}: {kernel:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn tensor_cores_have_a_warp_for_every_pair_of_tiles() {

@@ -9,6 +9,11 @@ pub(super) const BUCKETS: [usize; 16] = [
 /// The first compute capability with minima of two 16-bit floats at once.
 pub(super) const PACKED_CAPABILITY: (i32, i32) = (8, 0);
 
+/// Mixed rows whose median or trimmed mean is computed in the pass that mixes them, and the caller's rows that they may
+/// be of. Predicted for an H100: 1.0 to 1.6 reads of f32, where a chunk in memory takes 3 or 4 (`kernels/README.md`).
+pub(super) const MIXED_BUCKETS: [usize; 5] = [8, 16, 24, 28, 32];
+pub(super) const MIXED_INPUTS: usize = 128;
+
 /// More rows, of which a lane has a quarter: the same for a median or a trimmed mean.
 pub(super) const LANE_BUCKETS: [usize; 8] = [160, 192, 224, 256, 320, 384, 448, 512];
 
@@ -37,6 +42,12 @@ pub(super) const BY_VALUE: usize = 4 * 448;
 pub(super) fn bucket(rows: usize, most: usize) -> usize {
     let fits = |bucket: &&usize| **bucket >= rows && **bucket <= most;
     BUCKETS.iter().find(fits).copied().unwrap_or(0)
+}
+
+/// The bucket of so many mixed rows, if they are mixed on the way.
+pub(super) fn mixed_bucket(rows: usize, inputs: usize) -> Option<usize> {
+    let fits = |bucket: &usize| *bucket >= rows && inputs <= MIXED_INPUTS;
+    MIXED_BUCKETS.into_iter().find(fits)
 }
 
 /// The bucket of so many rows of which lanes have a quarter each, if there is one.

@@ -39,9 +39,10 @@ impl Kept {
             },
             Step::Columns(step) => {
                 let rows = |slot: Option<Slot>| slot.map_or(0, |slot| slot.len / n);
+                let staged = step.mixing.filter(|_| mixed(step, n).is_none());
                 Kept {
                     centre: step.distances.is_some() && !is_measured(step, n),
-                    mixed: [rows(step.mixing), rows(other_rows(step))],
+                    mixed: [rows(staged), rows(other_rows(step))],
                 }
             }
             _ => Kept::default(),
@@ -95,6 +96,17 @@ fn lanes(form: Form, weights: Option<Slot>, rows: usize) -> Option<usize> {
     }
 }
 
+/// The mixing and the bucket of the kernels that mix the rows on the way, if they have the statistic.
+fn mixed(step: &Columns, n: usize) -> Option<(Slot, usize)> {
+    let has = matches!(
+        step.statistic,
+        Statistic::Median(_) | Statistic::TrimmedMean(_)
+    );
+    let mixing = step.mixing.filter(|_| has && step.weights.is_none())?;
+    let bucket = policy::mixed_bucket(mixing.len / n, n)?;
+    Some((mixing, bucket))
+}
+
 /// Another mixing of the rows, to be measured.
 fn other_rows(step: &Columns) -> Option<Slot> {
     let rows = step.distances.and_then(|distances| distances.rows);
@@ -108,14 +120,18 @@ pub(super) fn columns(
     total: Option<i32>,
     mean: Option<usize>,
 ) -> Result<()> {
-    let kept = Kept::of(job.device, &Step::Columns(*step), job.shape.n()).rows() > 0;
+    let n = job.shape.n();
+    let kept = Kept::of(job.device, &Step::Columns(*step), n).rows() > 0;
     for chunk in job.dealing.chunks(kept) {
         let raw = job.matrix(chunk);
         let source = match step.mixing {
-            Some(mixing) => mix(job, &raw, mixing, job.at.staged[0])?,
-            None => raw,
+            Some(mixing) if mixed(step, n).is_none() => mix(job, &raw, mixing, job.at.staged[0])?,
+            _ => abi::Matrix {
+                n: rows(step, n) as u32,
+                ..raw
+            },
         };
-        let unmeasured = step.distances.filter(|_| !is_measured(step, job.shape.n()));
+        let unmeasured = step.distances.filter(|_| !is_measured(step, n));
         let centre = if unmeasured.is_some() {
             job.at.centre
         } else {
@@ -176,7 +192,7 @@ fn mix(job: &Job<'_>, x: &abi::Matrix, mixing: Slot, to: u64) -> Result<abi::Mat
     })
 }
 
-/// A statistic of the rows' columns: to the output, to the centre, and its distances to the partial sums, as the
+/// A statistic of the columns of rows, or of the rows that they are mixed to on the way: to the output, to the centre, and its distances to the partial sums, as the
 /// step says.
 pub(super) fn statistic(
     job: &Job<'_>,
@@ -252,6 +268,16 @@ pub(super) fn statistic(
         None => Module::Columns(element, bucket),
     };
     let name = if measured { measuring } else { name };
+    if let Some((mixing, bucket)) = mixed(step, job.shape.n()) {
+        let parameters = abi::MixedColumns {
+            columns: parameters,
+            mixing: mixing.offset as u64,
+            inputs: job.shape.n() as u32,
+            padding: 0,
+        };
+        let module = Module::Mixed(element, bucket);
+        return job.launch(module, name, (threads, shared, 1), x, &parameters);
+    }
     job.launch(module, name, (threads, shared, 1), x, &parameters)
 }
 
