@@ -2,8 +2,10 @@
 // integer weights or without.
 //
 // In: n rows of f32, bf16 or f16, anywhere in up to four buffers (Layout). Out: f32, bf16 or f16, rounded once.
-// Arithmetic in f32, sums pairwise. An invocation computes one column (two, if the output is halves); a
-// workgroup's 64 columns are adjacent, so loads of a row are. There are no barriers and no arrays.
+// Arithmetic in f32, sums pairwise. An invocation computes one column (two, if the output is halves), or four at
+// a time, with the same result: U, I, F and B are u32, i32, f32 and bool, or vectors of four of them, and
+// elements(i, k) is x(i, k) or x4(i, k). A workgroup's columns are adjacent, so loads of a row are. There are no
+// barriers and no arrays.
 //
 // What is around this file is generated (src/backend/wgpu/columns.rs): for few rows `value` is a selection
 // network as straight-line code, in registers: every element is read once. For more, search.wgsl.
@@ -39,50 +41,64 @@ const ORDER_OF_INFINITY: u32 = 0xff000001u;
 // Of a value that is not there.
 const ORDER_OF_NOTHING: u32 = 0xffffffffu;
 
-fn order(bits: u32) -> u32 {
-    return bitcast<u32>(key(bits)) + ORDER_OF_ZERO;
+// Bits as integers in the order of their values; its own inverse.
+fn key(bits: I) -> I {
+    return bits ^ ((bits >> U(31u)) & I(0x7fffffff));
+}
+
+fn order(bits: U) -> U {
+    return bitcast<U>(key(bitcast<I>(bits))) + U(ORDER_OF_ZERO);
+}
+
+fn bits_of_order(order: U) -> U {
+    return bitcast<U>(key(bitcast<I>(order - U(ORDER_OF_ZERO))));
 }
 
 // Of a NaN, any NaN.
-fn number(order: u32) -> f32 {
-    return bitcast<f32>(unkey(bitcast<i32>(order - ORDER_OF_ZERO)));
+fn number(order: U) -> F {
+    return bitcast<F>(bits_of_order(order));
 }
 
-fn unorder(order: u32) -> u32 {
-    return clean(unkey(bitcast<i32>(order - ORDER_OF_ZERO)));
+fn unorder(order: U) -> U {
+    let bits = bits_of_order(order);
+    return select(bits, U(INFINITY), (bits & U(MAGNITUDE)) > U(INFINITY));
+}
+
+fn finite(bits: U) -> B {
+    return (bits & U(MAGNITUDE)) < U(INFINITY);
 }
 
 // The bits of a sum, given the orders of the least and the greatest of its terms.
-fn with_infinities(low: u32, high: u32, sum: f32) -> u32 {
-    let below = low == 0u;
-    let above = high >= ORDER_OF_INFINITY;
-    let infinite = select(SIGN | INFINITY, select(INFINITY, NAN, below), above);
-    return select(bitcast<u32>(sum), infinite, below || above);
+fn with_infinities(low: U, high: U, sum: F) -> U {
+    let below = low == U();
+    let above = high >= U(ORDER_OF_INFINITY);
+    let from_below = select(bitcast<U>(sum), U(SIGN | INFINITY), below);
+    return select(from_below, select(U(INFINITY), U(NAN), below), above);
 }
 
 // The bits of the value in the middle of two; never overflows.
-fn midpoint(low: u32, high: u32) -> u32 {
+fn midpoint(low: U, high: U) -> U {
     let middle = with_infinities(low, high, 0.5 * number(low) + 0.5 * number(high));
     return select(middle, unorder(low), low == high);
 }
 
 // How far a value is from a centre that is given by its bits, as bits. Infinite if one of them is not finite.
-fn distance(order: u32, centre: u32) -> u32 {
+fn distance(order: U, centre: U) -> U {
     let bits = unorder(order);
-    let apart = bitcast<u32>(bitcast<f32>(bits) - bitcast<f32>(centre)) & MAGNITUDE;
-    return select(INFINITY, apart, is_finite(bits) && is_finite(centre));
+    let apart = bitcast<U>(bitcast<F>(bits) - bitcast<F>(centre)) & U(MAGNITUDE);
+    return select(U(INFINITY), select(U(INFINITY), apart, finite(centre)), finite(bits));
 }
 
 // What is kept of the weight of a value that lies between these two cumulative weights. Sums of numbers that
 // are not negative: no cancellation, however little is kept.
-fn share(before: i32, after: i32) -> f32 {
-    let first = f32(after - params.start) + params.part;
-    let last = f32(params.end - before) + params.part;
-    let kept = select(select(f32(after - before), last, after > params.high), first, before <= params.low);
-    return select(kept, 0.0, after <= params.low || before > params.high);
+fn share(before: I, after: I) -> F {
+    let first = F(after - I(params.start)) + params.part;
+    let last = F(I(params.end) - before) + params.part;
+    let kept = select(select(F(after - before), last, after > I(params.high)), first, before <= I(params.low));
+    return select(select(kept, F(), after <= I(params.low)), F(), before > I(params.high));
 }
 
 // A value's term of the mean. A value without a share may be infinite and is not multiplied.
-fn term(order: u32, share: f32) -> f32 {
-    return share * params.scale * select(0.0, number(order), share > 0.0);
+fn term(order: U, share: F) -> F {
+    return share * params.scale * select(F(), number(order), share > F());
 }

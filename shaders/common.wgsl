@@ -19,16 +19,6 @@ fn clean(bits: u32) -> u32 {
     return select(bits, INFINITY, is_nan(bits));
 }
 
-// Clean bits in the order of their values, as integers; its own inverse (on bitcasts).
-fn key(bits: u32) -> i32 {
-    let k = bitcast<i32>(bits);
-    return k ^ ((k >> 31u) & 0x7fffffff);
-}
-
-fn unkey(k: i32) -> u32 {
-    return bitcast<u32>(k ^ ((k >> 31u) & 0x7fffffff));
-}
-
 // The nearest bf16, ties to even, as the low half of a word.
 fn to_bf16(bits: u32) -> u32 {
     let rounded = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;

@@ -34,23 +34,26 @@ const CLASS_FAR: f32 = 1.0;
 const CLASS_BAD: f32 = 2.0;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> partials: array<u32>;
+// Sums and marks begin at multiples of 64 words, as there are that many slices.
+@group(0) @binding(1) var<storage, read> partials: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> arena: array<u32>;
 
 var<workgroup> tree: array<f32, 64>;
 var<workgroup> marked: array<u32, 64>;
 
-fn add_slices(at: u32, local: u32) -> f32 {
-    var total = 0.0;
-    for (var start = local; start < params.slices; start += 1024u) {
-        var sum = 0.0;
-        let end = min(start + 1024u, params.slices);
-        for (var slice = start; slice < end; slice += 64u) {
-            sum += bitcast<f32>(partials[at + slice]);
+// The sum of the slices from word `at` on, 0 if it isn't wanted.
+fn add_slices(at: u32, local: u32, wanted: bool) -> f32 {
+    let quads = select(0u, params.slices / 4u, wanted);
+    var total = vec4<f32>();
+    for (var start = local; start < quads; start += 1024u) {
+        var sum = vec4<f32>();
+        let end = min(start + 1024u, quads);
+        for (var quad = start; quad < end; quad += 64u) {
+            sum += bitcast<vec4<f32>>(partials[at / 4u + quad]);
         }
         total += sum;
     }
-    tree[local] = total;
+    tree[local] = (total.x + total.y) + (total.z + total.w);
     for (var width = 32u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if local < width {
@@ -61,12 +64,14 @@ fn add_slices(at: u32, local: u32) -> f32 {
     return tree[0];
 }
 
-fn join_marks(at: u32, local: u32) -> u32 {
-    var all = 0u;
-    for (var slice = local; slice < params.slices; slice += 64u) {
-        all |= partials[at + slice];
+// The marks from word `at` on, 0 if they aren't wanted.
+fn join_marks(at: u32, local: u32, wanted: bool) -> u32 {
+    let quads = select(0u, params.slices / 4u, wanted);
+    var all = vec4<u32>();
+    for (var quad = local; quad < quads; quad += 64u) {
+        all |= partials[at / 4u + quad];
     }
-    marked[local] = all;
+    marked[local] = (all.x | all.y) | (all.z | all.w);
     for (var width = 32u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if local < width {
@@ -93,8 +98,8 @@ fn squares(
 ) {
     let index = group.y * groups.x + group.x;
     let i = min(index, params.count - 1u);
-    let sum = add_slices(params.sums + i * params.slices, local);
-    let mark = join_marks(params.marks + i * params.slices, local);
+    let sum = add_slices(params.sums + i * params.slices, local, true);
+    let mark = join_marks(params.marks + i * params.slices, local, true);
     if local == 0u && index < params.count {
         let bits = select(bitcast<u32>(sum), INFINITY, mark != 0u || !is_finite(bitcast<u32>(sum)));
         arena[params.out + i] = bits;
@@ -123,9 +128,11 @@ fn inner(
     let blocks = blocks_of(params.first_pair + pair);
     let i = blocks.x * tile + entry / tile % tile;
     let j = blocks.y * tile + entry % tile;
-    let sum = add_slices(params.sums + entry * params.slices, local);
-    let mark = join_marks(params.marks + min(i, params.points - 1u) * params.slices, local);
-    if local == 0u && index < params.count && i <= j && j < params.points {
+    // A block with itself has the others twice, and blocks may be larger than the rest of the points.
+    let wanted = index < params.count && i <= j && j < params.points;
+    let sum = add_slices(params.sums + entry * params.slices, local, wanted);
+    let mark = join_marks(params.marks + i * params.slices, local, wanted && i == j);
+    if local == 0u && wanted {
         arena[params.out + i * params.points + j] = bitcast<u32>(sum);
         arena[params.out + j * params.points + i] = bitcast<u32>(sum);
         if i == j {
@@ -161,8 +168,9 @@ fn update(
     let sum = add_slices(
         params.sums + (c * params.blocks * params.tile + j) * params.slices,
         local,
+        true,
     );
-    let mark = join_marks(params.marks + c * params.slices, local);
+    let mark = join_marks(params.marks + c * params.slices, local, i == j);
     // The product of two changed points is the first one's.
     var own = local == 0u && index < params.count;
     for (var before = 0u; before < c; before++) {

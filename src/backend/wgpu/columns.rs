@@ -5,8 +5,8 @@ mod straight;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::layout::{Extent, Layout, target};
-use super::policy::{ITERATIONS, STRAIGHT_ROWS, STRAIGHT_WEIGHTED_ROWS};
+use super::layout::{Extent, Layout, Quads, target, target_of_quads};
+use super::policy::{self, ITERATIONS, STRAIGHT_ROWS, STRAIGHT_WEIGHTED_ROWS};
 use super::shader::{Bind, Shader};
 use crate::DType;
 use crate::backend::ranks::{Form, Ranks};
@@ -24,7 +24,18 @@ pub(crate) struct ColumnsKernel {
     /// Have the rows weights? The mean around the median knows none.
     pub weighted: bool,
     pub output: DType,
+    /// Does an invocation of the network have four columns? Not with [`Quads::OneByOne`]; for an output of f32, and a first
+    /// column that is a multiple of 4.
+    pub quads: bool,
 }
+
+/// Names for what `shaders/columns.wgsl` computes with: one column.
+const ONE: &str = "alias U = u32;\nalias I = i32;\nalias F = f32;\nalias B = bool;\n\
+                   fn elements(i: u32, k: u32) -> U { return x(i, k); }\n";
+
+/// The same for four columns.
+const FOUR: &str = "alias U = vec4<u32>;\nalias I = vec4<i32>;\nalias F = vec4<f32>;\nalias B = vec4<bool>;\n\
+                    fn elements(i: u32, k: u32) -> U { return x4(i, k); }\n";
 
 /// `Params` of `shaders/columns.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
@@ -42,6 +53,16 @@ pub(crate) struct Params {
 }
 
 impl ColumnsKernel {
+    /// The same with four columns for each invocation where that is possible and faster.
+    pub fn widened(self, software: bool, extent: Extent) -> Self {
+        let possible = self.layout.quads != Quads::OneByOne
+            && self.output == DType::F32
+            && self.is_straight()
+            && extent.first.is_multiple_of(4);
+        let quads = possible && policy::quads(self.layout.rows, self.has_weights(), software);
+        ColumnsKernel { quads, ..self }
+    }
+
     /// The shader. Kernels that differ in numbers only, not in code, have the same one.
     pub fn shader(&self) -> Shader {
         let rows = self.layout.rows;
@@ -59,13 +80,18 @@ impl ColumnsKernel {
             Form::Trimmed(_) => "trimmed mean",
             Form::Around { .. } => "mean around the median",
         };
+        let (width, target) = match self.quads {
+            true => (FOUR, target_of_quads()),
+            false => (ONE, target(self.output)),
+        };
         Shader::new(
             format!("{what} of {rows} rows, {how}"),
             "write",
             &self.layout.bindings([Bind::Read, Bind::ReadWrite]),
             &[
-                &target(self.output),
+                &target,
                 &self.layout.wgsl(),
+                width,
                 include_str!("../../../shaders/columns.wgsl"),
                 &value,
             ],
@@ -106,7 +132,10 @@ impl ColumnsKernel {
 
     /// How many invocations a run takes.
     pub fn invocations(&self, extent: Extent) -> u32 {
-        extent.words(self.output)
+        match self.quads {
+            true => extent.columns.div_ceil(4),
+            false => extent.words(self.output),
+        }
     }
 
     /// How many rows this statistic can have: more would take too many iterations of loops.

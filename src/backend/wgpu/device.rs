@@ -7,6 +7,7 @@ use pollster::block_on;
 
 use ::wgpu;
 
+use super::policy;
 use super::shader::{Pipeline, Pipelines, Shader};
 use crate::{Error, Result};
 
@@ -79,9 +80,13 @@ impl Wgpu {
     }
 
     fn open(adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self> {
-        let wanted = wgpu::Features::TIMESTAMP_QUERY
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
             | wgpu::Features::SUBGROUP;
+        let info = adapter.get_info();
+        if policy::longs(info.device_type == wgpu::DeviceType::Cpu, info.backend) {
+            wanted |= wgpu::Features::SHADER_INT64;
+        }
         let (device, queue) = block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("byzagg"),
             required_features: adapter.features() & wanted,
@@ -137,6 +142,12 @@ impl Wgpu {
     /// Is it a software driver, slower than the CPU backend on the same machine?
     pub fn is_software(&self) -> bool {
         self.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Are matrices loaded in integers of 64 bits?
+    pub(super) fn prefers_longs(&self) -> bool {
+        let has_them = (self.device().features()).contains(wgpu::Features::SHADER_INT64);
+        has_them && policy::longs(self.is_software(), self.info().backend)
     }
 
     pub(crate) fn pipeline(&self, shader: &Shader) -> Result<Pipeline> {

@@ -8,6 +8,13 @@ use crate::DType;
 /// Uniform arrays have elements of 16 bytes.
 const BASES: usize = 4;
 
+/// Words of integers of 64 bits, the lower one first.
+const OF_LONGS: &str = "fn word(i: u32, at: u32) -> u32 {\n\
+     return u32(long(i, at) >> (32u * (at & 1u)));\n}\n\
+     fn quad(i: u32, at: u32) -> vec4<u32> {\n\
+     let pair = longs(i, at);\n\
+     return vec4(u32(pair.x), u32(pair.x >> 32u), u32(pair.y), u32(pair.y >> 32u));\n}\n";
+
 /// The rows of a matrix in one or several bindings.
 ///
 /// Bindings: 0 the kernel's parameters, 1 each row's first element in its binding (or
@@ -24,8 +31,17 @@ pub(crate) struct Layout {
     pub shared: bool,
     /// Is the first row's base followed by one stride, instead of each row's base? Only in one group.
     pub strided: bool,
-    /// Are the elements f32 and all bases multiples of 4, so that four columns can be loaded at a time?
-    pub quads: bool,
+    pub quads: Quads,
+}
+
+/// How four columns of a row are loaded. At a time only f32, with bases that are multiples of 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Quads {
+    OneByOne,
+    /// As four words.
+    Words,
+    /// As two integers of 64 bits, on devices that have them.
+    Longs,
 }
 
 impl Layout {
@@ -61,18 +77,30 @@ impl Layout {
              @group(0) @binding(1) var<uniform> bases: array<vec4<u32>, {vectors}>;\n",
             self.rows
         );
-        let element = if self.quads { "vec4<u32>" } else { "u32" };
+        let element = match self.quads {
+            Quads::OneByOne => "u32",
+            Quads::Words => "vec4<u32>",
+            Quads::Longs => "vec2<u64>",
+        };
         for group in 0..self.groups {
             let binding = Self::FIRST + group;
             code += &format!(
                 "@group(0) @binding({binding}) var<storage, {access}> part{group}: array<{element}>;\n"
             );
         }
-        let index = if self.quads { "at / 4u][at % 4u" } else { "at" };
-        code += &self.switch("fn word(i: u32, at: u32) -> u32", index);
-        if self.quads {
-            code += &self.switch("fn quad(i: u32, at: u32) -> vec4<u32>", "at / 4u");
-        }
+        code += &match self.quads {
+            Quads::OneByOne => self.switch("fn word(i: u32, at: u32) -> u32", "at"),
+            Quads::Words => {
+                self.switch("fn word(i: u32, at: u32) -> u32", "at / 4u][at % 4u")
+                    + &self.switch("fn quad(i: u32, at: u32) -> vec4<u32>", "at / 4u")
+            }
+            Quads::Longs => {
+                self.switch("fn long(i: u32, at: u32) -> u64", "at / 4u][at / 2u % 2u")
+                    + &self.switch("fn longs(i: u32, at: u32) -> vec2<u64>", "at / 4u")
+                    + OF_LONGS
+            }
+        };
+        let quads = self.quads != Quads::OneByOne;
         let at = match self.strided {
             // A fifth less time than a base for each row, at 25 rows (llvmpipe).
             true => "let at = bases[0].x + i * bases[0].y + k;\n",
@@ -85,11 +113,11 @@ impl Layout {
             DType::F16 => "return from_f16((word(i, at >> 1u) >> (16u * (at & 1u))) & 0xffffu);\n",
             _ => "return word(i, at);\n",
         };
-        let quad = match self.quads {
+        let quad = match quads {
             true => "return quad(i, at);\n",
             false => "return vec4(x(i, k), x(i, k + 1u), x(i, k + 2u), x(i, k + 3u));\n",
         };
-        let at_quad = if self.quads { at } else { "" };
+        let at_quad = if quads { at } else { "" };
         code + &format!(
             "fn x(i: u32, k: u32) -> u32 {{\n{at}{load}}}\n\
              fn x4(i: u32, k: u32) -> vec4<u32> {{\n{at_quad}{quad}}}\n"
@@ -129,8 +157,8 @@ impl Extent {
     }
 }
 
-/// Where `shaders/target.wgsl` writes: the number of elements in a word, and how they get there.
-pub(crate) fn target(dtype: DType) -> String {
+/// Where a kernel writes, `shaders/target.wgsl`: the number of elements in a word, and how they get there.
+fn place(dtype: DType) -> String {
     let (halves, to, from) = match dtype {
         DType::Bf16 => (2, "to_bf16(bits)", "from_bf16(bits)"),
         DType::F16 => (2, "to_f16(bits)", "from_f16(bits)"),
@@ -141,4 +169,14 @@ pub(crate) fn target(dtype: DType) -> String {
          fn from_half(bits: u32) -> u32 {{ return {from}; }}\n"
     );
     head + include_str!("../../../shaders/target.wgsl")
+}
+
+/// The entry point `write` for the words of an output.
+pub(crate) fn target(dtype: DType) -> String {
+    place(dtype) + include_str!("../../../shaders/write.wgsl")
+}
+
+/// The entry point `write` for four elements at a time, f32.
+pub(crate) fn target_of_quads() -> String {
+    place(DType::F32) + include_str!("../../../shaders/write_quads.wgsl")
 }

@@ -236,6 +236,7 @@ fn centre(
         statistic: Statistic::Median(Ties::Midpoint),
         weighted: step.weights.is_some(),
         output: DType::F32,
+        quads: false,
     };
     let weights = step.weights.map_or(0, |slot| at + slot.offset as u32);
     let params = kernel.params(piece.extent, weights, total.unwrap_or(0));

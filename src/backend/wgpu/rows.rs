@@ -3,7 +3,7 @@
 use ::wgpu::Buffer;
 
 use super::Wgpu;
-use super::layout::Layout;
+use super::layout::{Layout, Quads};
 use super::policy;
 use super::record::{Part, Recording, Resource};
 use crate::DType;
@@ -40,20 +40,20 @@ impl Bound {
                 .map(|rows| part(device, rows, width, dtype))
                 .collect();
             if let Some(parts) = parts {
-                return Some(Self::of(rows, parts, dtype));
+                return Some(Self::of(device, rows, parts, dtype));
             }
         }
         None
     }
 
-    fn of(rows: &[Row], parts: Vec<Part>, dtype: DType) -> Self {
+    fn of(device: &Wgpu, rows: &[Row], parts: Vec<Part>, dtype: DType) -> Self {
         let mut layout = Layout {
             rows: rows.len(),
             dtype,
             groups: parts.len(),
             shared: false,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         };
         let per = layout.rows_per_group();
         let base = |(i, row): (usize, &Row)| {
@@ -70,9 +70,14 @@ impl Bound {
             bases.push(stride);
         }
         // A binding of vectors ends with a whole one.
-        layout.quads = dtype == DType::F32
+        let aligned = dtype == DType::F32
             && bases.iter().all(|base| base % 4 == 0)
             && parts.iter().all(|part| part.size.is_multiple_of(16));
+        layout.quads = match (aligned, device.prefers_longs()) {
+            (false, _) => Quads::OneByOne,
+            (true, false) => Quads::Words,
+            (true, true) => Quads::Longs,
+        };
         bases.resize(bases.len().next_multiple_of(4), 0);
         let (bases, _) = bases.as_chunks();
         Bound {

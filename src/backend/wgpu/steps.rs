@@ -6,7 +6,7 @@ use super::Wgpu;
 use super::columns::{ColumnsKernel, Params};
 use super::feed::Operand;
 use super::kernels::{CombineParams, DistancesParams, Kernel, MixParams, ReduceParams};
-use super::layout::{Extent, Layout};
+use super::layout::{Extent, Layout, Quads};
 use super::pairwise::{reduce_dispatch, slice_groups, steps};
 use super::policy;
 use super::record::Part;
@@ -82,12 +82,13 @@ pub(super) fn check(
             groups: 1,
             shared: false,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         },
         statistic,
         weighted,
         // The kernel that has the fewest.
         output: DType::Bf16,
+        quads: false,
     };
     let most = kernel.max_rows().min(policy::ROWS);
     if rows > most {
@@ -303,13 +304,14 @@ fn statistic(
         statistic: step.statistic,
         weighted: step.weights.is_some(),
         output: target.dtype,
+        quads: false,
     };
     let weights = step.weights.map_or(0, |slot| at + slot.offset as u32);
     let params = kernel.params(extent, weights, total.unwrap_or(0));
     run_columns(job, piece.bound, kernel, params, extent, out)
 }
 
-/// Runs a kernel of `columns`.
+/// Runs a kernel of `columns`, on as many columns at a time as suits the device.
 pub(super) fn run_columns(
     job: &mut Job<'_, '_, '_, '_>,
     bound: &Bound,
@@ -318,6 +320,7 @@ pub(super) fn run_columns(
     extent: Extent,
     out: Part,
 ) -> Result<()> {
+    let kernel = kernel.widened(job.device.is_software(), extent);
     let params = job.recording.constants(&[params]);
     let own = [Part::whole(&job.buffers.arena), out];
     let resources = bound.resources(&mut job.recording, params, own);

@@ -10,7 +10,7 @@ use crate::plan::Ties;
 /// `value(k)` without weights: each element is read once, where the network first needs it.
 pub(super) fn unweighted(rows: usize, form: Form, cut: &Cut) -> String {
     let middle = ((rows - 1) / 2, rows / 2);
-    let mut code = String::from("fn value(k: u32) -> u32 {\n");
+    let mut code = String::from("fn value(k: u32) -> U {\n");
     match form {
         Form::Median(ties) => {
             let (low, high) = match ties {
@@ -74,16 +74,16 @@ pub(super) fn unweighted(rows: usize, form: Form, cut: &Cut) -> String {
 
 /// `value(k)` with weights: all values sorted, each with its weight.
 pub(super) fn weighted(rows: usize, form: Form) -> String {
-    let mut code = String::from("fn value(k: u32) -> u32 {\n");
+    let mut code = String::from("fn value(k: u32) -> U {\n");
     for i in 0..rows {
         line(
             &mut code,
-            &format!("let w{i} = bitcast<i32>(arena[params.weights + {i}u]);"),
+            &format!("let w{i} = I(bitcast<i32>(arena[params.weights + {i}u]));"),
         );
-        let order = format!("order(x({i}u, k))");
+        let order = format!("order(elements({i}u, k))");
         line(
             &mut code,
-            &format!("let o{i} = select(ORDER_OF_NOTHING, {order}, w{i} > 0);"),
+            &format!("let o{i} = select(U(ORDER_OF_NOTHING), {order}, w{i} > I());"),
         );
     }
     let mut wires: Vec<usize> = (0..rows).collect();
@@ -105,18 +105,18 @@ pub(super) fn weighted(rows: usize, form: Form) -> String {
     // it does not.
     line(
         &mut code,
-        &format!("let s0 = 0;\nvar low = o{0};\nvar high = o{0};", wires[0]),
+        &format!("let s0 = I();\nvar low = o{0};\nvar high = o{0};", wires[0]),
     );
     for (i, wire) in wires.iter().enumerate() {
         line(&mut code, &format!("let s{} = s{i} + w{wire};", i + 1));
         if i > 0 {
             line(
                 &mut code,
-                &format!("low = select(low, o{wire}, s{i} <= params.low);"),
+                &format!("low = select(low, o{wire}, s{i} <= I(params.low));"),
             );
             line(
                 &mut code,
-                &format!("high = select(high, o{wire}, s{i} <= params.high);"),
+                &format!("high = select(high, o{wire}, s{i} <= I(params.high));"),
             );
         }
     }
@@ -141,7 +141,7 @@ fn network(code: &mut String, network: &Network) -> Vec<String> {
     let program = Program::new(network);
     for step in &program.lines {
         let _ = match step {
-            Line::Load { wire } => writeln!(code, "let o{wire} = order(x({wire}u, k));"),
+            Line::Load { wire } => writeln!(code, "let o{wire} = order(elements({wire}u, k));"),
             Line::Min { to, a, b } => writeln!(code, "let o{to} = min(o{a}, o{b});"),
             Line::Max { to, a, b } => writeln!(code, "let o{to} = max(o{a}, o{b});"),
         };

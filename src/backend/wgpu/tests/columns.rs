@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use super::harness::{Target, buffer, device, pull, push, rounded, run, upload};
 use crate::DType;
 use crate::backend::wgpu::columns::ColumnsKernel;
-use crate::backend::wgpu::layout::Layout;
+use crate::backend::wgpu::layout::{Layout, Quads};
 use crate::backend::wgpu::record::{Part, Resource};
 use crate::plan::{Statistic, Ties, Trim};
 
@@ -207,9 +207,11 @@ fn weights(rng: &mut StdRng, rows: usize, kind: usize) -> Vec<i32> {
     weights
 }
 
-fn test(kernel: &ColumnsKernel, seed: u64) {
+/// The bits of all results, each of which has been checked.
+pub fn test(kernel: &ColumnsKernel, seed: u64) -> Vec<u32> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let Some(device) = device() else { return };
+    let mut bits = Vec::new();
+    let Some(device) = device() else { return bits };
     let (n, layout) = (kernel.layout.rows, &kernel.layout);
     let f = match kernel.statistic {
         Statistic::TrimmedMean(trim) => trim.cut(n, n as f64) as usize,
@@ -234,7 +236,12 @@ fn test(kernel: &ColumnsKernel, seed: u64) {
         let mut arena = vec![-1; 3];
         arena.extend(&weights);
         let arena = buffer(device, bytemuck::cast_slice(&arena));
-        for (first, count, out) in [(0, d as u32, 0), (3, d as u32 - 5, 3), (1, 1, 1), (2, 1, 4)] {
+        let d = d as u32;
+        let parts = match layout.quads {
+            Quads::OneByOne => [(0, d, 0), (3, d - 5, 3), (1, 1, 1), (2, 1, 4)],
+            _ => [(0, d, 0), (12, d - 13, 3), (4, 1, 1), (8, 5, 4)],
+        };
+        for (first, count, out) in parts {
             let target = Target::new(device, kernel.output, first, count, out);
             let params = kernel.params(target.extent, 3, total);
             run(
@@ -255,12 +262,14 @@ fn test(kernel: &ColumnsKernel, seed: u64) {
             for (column, got) in columns[first as usize..].iter().zip(results) {
                 let expected = expected(column, &weights, kernel.statistic);
                 check(got, &expected, kernel, column, &weights);
+                bits.push(got.to_bits());
             }
         }
     }
+    bits
 }
 
-fn kernel(rows: usize, statistic: Statistic, weighted: bool) -> ColumnsKernel {
+pub fn kernel(rows: usize, statistic: Statistic, weighted: bool) -> ColumnsKernel {
     ColumnsKernel {
         layout: Layout {
             rows,
@@ -268,17 +277,18 @@ fn kernel(rows: usize, statistic: Statistic, weighted: bool) -> ColumnsKernel {
             groups: 1,
             shared: false,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         },
         statistic,
         weighted,
         output: DType::F32,
+        quads: false,
     }
 }
 
-const MIDPOINT: Statistic = Statistic::Median(Ties::Midpoint);
+pub const MIDPOINT: Statistic = Statistic::Median(Ties::Midpoint);
 
-fn statistics(rows: usize) -> Vec<Statistic> {
+pub fn statistics(rows: usize) -> Vec<Statistic> {
     let f = (rows - 1) / 3;
     vec![
         MIDPOINT,
@@ -371,7 +381,7 @@ fn every_dtype_and_layout_is_right() {
                 groups: 1 + (i + o) % 3,
                 shared: (i + o) % 2 == 1,
                 strided: false,
-                quads: false,
+                quads: Quads::OneByOne,
             };
             for statistic in [MIDPOINT, Statistic::TrimmedMean(Trim::F(3))] {
                 let kernel = ColumnsKernel {
@@ -389,7 +399,7 @@ fn every_dtype_and_layout_is_right() {
         groups: 4,
         shared: false,
         strided: false,
-        quads: false,
+        quads: Quads::OneByOne,
     };
     let kernel = ColumnsKernel {
         layout,
@@ -410,7 +420,7 @@ fn the_output_may_lie_in_the_buffer_of_the_input() {
             groups: 1,
             shared: true,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         },
         ..kernel(3, MIDPOINT, false)
     };

@@ -2,10 +2,10 @@
 
 use std::mem::offset_of;
 
-use super::naga::{check_struct, validate, writes_msl_and_hlsl};
+use super::naga::{check_struct, validate, writes_msl_and_hlsl, writes_where_it_runs};
 use crate::DType;
 use crate::backend::wgpu::columns::{ColumnsKernel, Params};
-use crate::backend::wgpu::layout::{Extent, Layout};
+use crate::backend::wgpu::layout::{Extent, Layout, Quads};
 use crate::backend::wgpu::policy::ITERATIONS;
 use crate::plan::{Statistic, Ties, Trim};
 
@@ -19,11 +19,12 @@ fn kernel(rows: usize, statistic: Statistic, weighted: bool) -> ColumnsKernel {
             groups: 1,
             shared: false,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         },
         statistic,
         weighted,
         output: DType::F32,
+        quads: false,
     }
 }
 
@@ -55,6 +56,75 @@ fn shaders_of_every_statistic_are_valid() {
 }
 
 #[test]
+fn shaders_for_four_columns_are_valid() {
+    for rows in 1..=33 {
+        for quads in [Quads::Words, Quads::Longs] {
+            for kernel in kernels(rows) {
+                let layout = Layout {
+                    groups: if rows % 2 == 0 { 2 } else { 1 },
+                    shared: rows % 3 == 0,
+                    quads,
+                    ..kernel.layout
+                };
+                let wide = ColumnsKernel {
+                    layout,
+                    quads: true,
+                    ..kernel
+                };
+                writes_where_it_runs(&wide.shader());
+            }
+        }
+    }
+}
+
+#[test]
+fn four_columns_are_for_software_and_what_can_be_loaded() {
+    let extent = Extent {
+        columns: 100,
+        ..Extent::default()
+    };
+    let aligned = |rows| {
+        let kernel = kernel(rows, Statistic::Median(Ties::Midpoint), false);
+        ColumnsKernel {
+            layout: Layout {
+                quads: Quads::Words,
+                ..kernel.layout
+            },
+            ..kernel
+        }
+    };
+    assert!(aligned(25).widened(true, extent).quads);
+    let cases = [
+        ("hardware", aligned(25), false, extent),
+        ("many rows", aligned(129), true, extent),
+        (
+            "rows anywhere",
+            kernel(25, Statistic::Median(Ties::Midpoint), false),
+            true,
+            extent,
+        ),
+        (
+            "columns from anywhere",
+            aligned(25),
+            true,
+            Extent { first: 2, ..extent },
+        ),
+        (
+            "halves",
+            ColumnsKernel {
+                output: DType::Bf16,
+                ..aligned(25)
+            },
+            true,
+            extent,
+        ),
+    ];
+    for (what, kernel, software, extent) in cases {
+        assert!(!kernel.widened(software, extent).quads, "{what}");
+    }
+}
+
+#[test]
 fn shaders_for_every_layout_are_valid() {
     let dtypes = [DType::F32, DType::Bf16, DType::F16];
     for rows in [3, 25, 129] {
@@ -66,7 +136,7 @@ fn shaders_for_every_layout_are_valid() {
                     groups,
                     shared,
                     strided: false,
-                    quads: false,
+                    quads: Quads::OneByOne,
                 };
                 for weighted in [false, true] {
                     let kernel = ColumnsKernel {

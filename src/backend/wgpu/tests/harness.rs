@@ -11,7 +11,7 @@ use ::wgpu;
 
 use crate::DType;
 use crate::backend::wgpu::Wgpu;
-use crate::backend::wgpu::layout::{Extent, Layout};
+use crate::backend::wgpu::layout::{Extent, Layout, Quads};
 use crate::backend::wgpu::record::{Part, Recording, Resource};
 use crate::backend::wgpu::shader::Shader;
 use crate::backend::wgpu::workspace::grid;
@@ -74,7 +74,7 @@ pub struct Uploaded {
     pub bases: Vec<u32>,
 }
 
-/// Uploads rows with gaps of random lengths between them.
+/// Uploads rows with gaps of random lengths between them, to where the layout's loads want them.
 pub fn upload(device: &Wgpu, layout: &Layout, rows: &[Vec<f32>], rng: &mut StdRng) -> Uploaded {
     let mut bases = Vec::new();
     let groups = rows.chunks(layout.rows_per_group()).map(|rows| {
@@ -83,9 +83,13 @@ pub fn upload(device: &Wgpu, layout: &Layout, rows: &[Vec<f32>], rng: &mut StdRn
             for _ in 0..rng.random_range(0..4) {
                 push(&mut bytes, layout.dtype, f32::NAN);
             }
+            while layout.quads != Quads::OneByOne && bytes.len() % 16 > 0 {
+                push(&mut bytes, layout.dtype, f32::NAN);
+            }
             bases.push((bytes.len() / layout.dtype.size()) as u32);
             row.iter().for_each(|&x| push(&mut bytes, layout.dtype, x));
         }
+        bytes.resize(bytes.len().next_multiple_of(16), 0xff);
         buffer(device, &bytes)
     });
     let groups = groups.collect();

@@ -2,12 +2,12 @@
 
 use std::mem::offset_of;
 
-use super::naga::{check_struct, validate, writes_msl_and_hlsl};
+use super::naga::{check_struct, validate, writes_msl_and_hlsl, writes_where_it_runs};
 use crate::DType;
 use crate::backend::wgpu::kernels::{
     CombineParams, DistancesParams, Kernel, MixParams, PairwiseParams, ReduceParams,
 };
-use crate::backend::wgpu::layout::Layout;
+use crate::backend::wgpu::layout::{Layout, Quads};
 use crate::backend::wgpu::policy;
 
 const DTYPES: [DType; 3] = [DType::F32, DType::Bf16, DType::F16];
@@ -22,7 +22,7 @@ fn layouts(rows: usize) -> impl Iterator<Item = Layout> {
             groups,
             shared,
             strided: false,
-            quads: false,
+            quads: Quads::OneByOne,
         })
     })
 }
@@ -63,7 +63,7 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     groups: 1,
                     shared: false,
                     strided: false,
-                    quads: false,
+                    quads: Quads::OneByOne,
                 };
                 let tile = policy::tile(points, software);
                 let kernel = Kernel::Pairwise {
@@ -83,6 +83,30 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     };
                     writes_msl_and_hlsl(&kernel.shader());
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn shaders_that_load_four_columns_are_valid() {
+    for layout in layouts(25).filter(|layout| layout.dtype == DType::F32) {
+        for quads in [Quads::Words, Quads::Longs] {
+            let layout = Layout { quads, ..layout };
+            let pairwise = Kernel::Pairwise {
+                layout,
+                tile: 9,
+                points: 25,
+                given: false,
+                diagonal: false,
+            };
+            for kernel in [
+                pairwise,
+                Kernel::Mix(layout, 8),
+                Kernel::Distances(layout),
+                Kernel::Combine(layout, DType::F32, true),
+            ] {
+                writes_where_it_runs(&kernel.shader());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of the shaders: by naga, without a device, and on the best device that there is.
 
 mod columns;
+mod columns_quads;
 mod columns_shaders;
 pub(super) mod harness;
 mod kernels;

@@ -12,8 +12,12 @@ pub fn validate(shader: &Shader) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(&shader.source).unwrap_or_else(|error| {
         panic!("{name}: {}", error.emit_to_string(&shader.source));
     });
-    // No capabilities: nothing that a device may lack.
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    // Nothing that a device may lack, except where the backend looks for it.
+    let capabilities = match has_longs(shader) {
+        true => Capabilities::SHADER_INT64,
+        false => Capabilities::empty(),
+    };
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info = validator.validate(&module).unwrap_or_else(|error| {
         panic!("{name}: {}", error.emit_to_string(&shader.source));
     });
@@ -40,6 +44,19 @@ pub fn validate(shader: &Shader) -> (Module, ModuleInfo) {
     let declared: Vec<_> = shader.bindings.iter().copied().map(Some).collect();
     assert_eq!(bindings, declared, "{name}");
     (module, info)
+}
+
+/// Does it load integers of 64 bits? The backend has it do so on Vulkan alone.
+fn has_longs(shader: &Shader) -> bool {
+    shader.source.contains("u64")
+}
+
+/// Validates a shader, and translates it for Metal and for DX12 if it runs there.
+pub fn writes_where_it_runs(shader: &Shader) {
+    match has_longs(shader) {
+        true => drop(validate(shader)),
+        false => writes_msl_and_hlsl(shader),
+    }
 }
 
 /// Translates a shader for Metal and for DX12.
