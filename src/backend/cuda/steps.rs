@@ -192,8 +192,8 @@ fn mix(job: &Job<'_>, x: &abi::Matrix, mixing: Slot, to: u64) -> Result<abi::Mat
     })
 }
 
-/// A statistic of the columns of rows, or of the rows that they are mixed to on the way: to the output, to the centre, and its distances to the partial sums, as the
-/// step says.
+/// A statistic of the columns of rows, or of the rows that they are mixed to on the way: to the output, to the centre,
+/// and its distances to the partial sums, as the step says.
 pub(super) fn statistic(
     job: &Job<'_>,
     step: &Columns,
