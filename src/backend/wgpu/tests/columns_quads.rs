@@ -18,8 +18,8 @@ fn agrees_with_quads(kernel: &ColumnsKernel, seed: u64) {
 fn with_quads(rows: usize, quads: Quads) -> Layout {
     Layout {
         quads,
-        groups: if rows % 2 == 0 { 2 } else { 1 },
-        shared: rows % 3 == 0,
+        groups: if rows.is_multiple_of(2) { 2 } else { 1 },
+        shared: rows.is_multiple_of(3),
         ..kernel(rows, MIDPOINT, false).layout
     }
 }
