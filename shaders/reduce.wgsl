@@ -41,45 +41,39 @@ const CLASS_BAD: f32 = 2.0;
 var<workgroup> tree: array<f32, 64>;
 var<workgroup> marked: array<u32, 64>;
 
-// The sum of the slices from word `at` on, 0 if it isn't wanted.
-fn add_slices(at: u32, local: u32, wanted: bool) -> f32 {
-    let quads = select(0u, params.slices / 4u, wanted);
+struct Whole {
+    sum: f32,
+    marks: u32,
+}
+
+// The sum of the slices from word `at` on, and the marks from word `marks` on; 0 where they aren't wanted. In one
+// go: barriers cost a software driver more than the sums do.
+fn gather(at: u32, marks: u32, wanted: vec2<bool>, local: u32) -> Whole {
+    let quads = select(vec2(0u), vec2(params.slices / 4u), wanted);
     var total = vec4<f32>();
-    for (var start = local; start < quads; start += 1024u) {
+    for (var start = local; start < quads.x; start += 1024u) {
         var sum = vec4<f32>();
-        let end = min(start + 1024u, quads);
+        let end = min(start + 1024u, quads.x);
         for (var quad = start; quad < end; quad += 64u) {
             sum += bitcast<vec4<f32>>(partials[at / 4u + quad]);
         }
         total += sum;
     }
-    tree[local] = (total.x + total.y) + (total.z + total.w);
-    for (var width = 32u; width > 0u; width /= 2u) {
-        workgroupBarrier();
-        if local < width {
-            tree[local] += tree[local + width];
-        }
-    }
-    workgroupBarrier();
-    return tree[0];
-}
-
-// The marks from word `at` on, 0 if they aren't wanted.
-fn join_marks(at: u32, local: u32, wanted: bool) -> u32 {
-    let quads = select(0u, params.slices / 4u, wanted);
     var all = vec4<u32>();
-    for (var quad = local; quad < quads; quad += 64u) {
-        all |= partials[at / 4u + quad];
+    for (var quad = local; quad < quads.y; quad += 64u) {
+        all |= partials[marks / 4u + quad];
     }
+    tree[local] = (total.x + total.y) + (total.z + total.w);
     marked[local] = (all.x | all.y) | (all.z | all.w);
     for (var width = 32u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if local < width {
+            tree[local] += tree[local + width];
             marked[local] |= marked[local + width];
         }
     }
     workgroupBarrier();
-    return marked[0];
+    return Whole(tree[0], marked[0]);
 }
 
 fn class_of(bits: u32, bad: bool) -> f32 {
@@ -98,12 +92,13 @@ fn squares(
 ) {
     let index = group.y * groups.x + group.x;
     let i = min(index, params.count - 1u);
-    let sum = add_slices(params.sums + i * params.slices, local, true);
-    let mark = join_marks(params.marks + i * params.slices, local, true);
+    let at = i * params.slices;
+    let whole = gather(params.sums + at, params.marks + at, vec2(true), local);
     if local == 0u && index < params.count {
-        let bits = select(bitcast<u32>(sum), INFINITY, mark != 0u || !is_finite(bitcast<u32>(sum)));
+        let sum = bitcast<u32>(whole.sum);
+        let bits = select(sum, INFINITY, whole.marks != 0u || !is_finite(sum));
         arena[params.out + i] = bits;
-        arena[params.classes + i] = bitcast<u32>(class_of(bits, (mark & 1u) != 0u));
+        arena[params.classes + i] = bitcast<u32>(class_of(bits, (whole.marks & 1u) != 0u));
     }
 }
 
@@ -130,23 +125,27 @@ fn inner(
     let j = blocks.y * tile + entry % tile;
     // A block with itself has the others twice, and blocks may be larger than the rest of the points.
     let wanted = index < params.count && i <= j && j < params.points;
-    let sum = add_slices(params.sums + entry * params.slices, local, wanted);
-    let mark = join_marks(params.marks + i * params.slices, local, wanted && i == j);
+    let whole = gather(
+        params.sums + entry * params.slices,
+        params.marks + i * params.slices,
+        vec2(wanted, wanted && i == j),
+        local,
+    );
     if local == 0u && wanted {
-        arena[params.out + i * params.points + j] = bitcast<u32>(sum);
-        arena[params.out + j * params.points + i] = bitcast<u32>(sum);
+        arena[params.out + i * params.points + j] = bitcast<u32>(whole.sum);
+        arena[params.out + j * params.points + i] = bitcast<u32>(whole.sum);
         if i == j {
-            classify(i, sum, mark);
+            classify(i, whole);
         }
     }
 }
 
-fn classify(i: u32, square: f32, mark: u32) {
+fn classify(i: u32, whole: Whole) {
     let unread = params.weights != NO_WEIGHTS && i < params.rows
         && arena[params.weights + min(i, params.rows - 1u)] == 0u;
     let has_elements = i < params.rows || i == params.anchor;
-    let bad = unread || (has_elements && (mark & 1u) != 0u);
-    arena[params.classes + i] = bitcast<u32>(class_of(bitcast<u32>(square), bad));
+    let bad = unread || (has_elements && (whole.marks & 1u) != 0u);
+    arena[params.classes + i] = bitcast<u32>(class_of(bitcast<u32>(whole.sum), bad));
 }
 
 fn changed(c: u32) -> u32 {
@@ -165,22 +164,22 @@ fn update(
     let c = entry / params.points;
     let i = changed(c);
     let j = entry % params.points;
-    let sum = add_slices(
+    let whole = gather(
         params.sums + (c * params.blocks * params.tile + j) * params.slices,
+        params.marks + c * params.slices,
+        vec2(true, i == j),
         local,
-        true,
     );
-    let mark = join_marks(params.marks + c * params.slices, local, i == j);
     // The product of two changed points is the first one's.
     var own = local == 0u && index < params.count;
     for (var before = 0u; before < c; before++) {
         own = own && changed(before) != j;
     }
     if own {
-        arena[params.out + i * params.points + j] = bitcast<u32>(sum);
-        arena[params.out + j * params.points + i] = bitcast<u32>(sum);
+        arena[params.out + i * params.points + j] = bitcast<u32>(whole.sum);
+        arena[params.out + j * params.points + i] = bitcast<u32>(whole.sum);
         if i == j {
-            classify(i, sum, mark);
+            classify(i, whole);
         }
     }
 }
