@@ -1,10 +1,9 @@
 //! The kernels beside `columns`: their shaders and parameters.
 
-use std::fmt::Write;
-
 use bytemuck::{Pod, Zeroable};
 
 use super::layout::{Extent, Layout, target};
+use super::products::Products;
 use super::shader::{Bind, Shader};
 use crate::DType;
 
@@ -19,11 +18,11 @@ pub(super) struct PairwiseParams {
     pub first_pair: u32,
     pub sums: u32,
     pub marks: u32,
-    pub accumulate: u32,
     pub steps: u32,
     pub centre: u32,
     pub anchor: u32,
-    pub padding: u32,
+    pub padding_a: u32,
+    pub padding_b: u32,
     pub changed: ChangedPoints,
 }
 
@@ -119,23 +118,11 @@ pub(super) enum Kernel {
     Mix(Layout, usize),
     /// Partial squared distances. Own bindings: the point, partials.
     Distances(Layout),
-    /// Partial inner products of pairs of blocks of `tile` rows: of a block with itself, or of two.
-    /// Own bindings: centre, partials.
-    Pairwise {
-        layout: Layout,
-        tile: usize,
-        points: usize,
-        /// Is the last point the anchor?
-        given: bool,
-        diagonal: bool,
-    },
-    /// Partial inner products of changed points with blocks of `tile` rows. Own bindings: centre, partials.
-    Update {
-        layout: Layout,
-        tile: usize,
-        points: usize,
-        given: bool,
-    },
+    /// Partial inner products of pairs of blocks of rows: of a block with itself (`true`), or of two. Own
+    /// bindings: centre, partials.
+    Pairwise(Products, bool),
+    /// Partial inner products of changed points with blocks of rows. Own bindings: centre, partials.
+    Update(Products),
     /// `squares`, `inner`, `update` or `finish` of `reduce.wgsl`. Bindings: parameters, partials, arena.
     Reduce(&'static str),
 }
@@ -184,34 +171,27 @@ impl Kernel {
                     &parts,
                 )
             }
-            Kernel::Pairwise {
-                layout,
-                tile,
-                points,
-                given,
-                diagonal,
-            } => {
-                let head = points_of(points, tile, given);
+            Kernel::Pairwise(products, diagonal) => {
                 let entry = if diagonal { "diagonal" } else { "rectangle" };
-                let body = products(tile, entry, diagonal);
-                let parts = [&layout.wgsl(), &head, PAIRS, PAIRWISE, &body];
-                of_rows(
-                    format!("pairwise of {points}, {entry}s"),
-                    entry,
-                    layout,
-                    &parts,
-                )
+                let parts = [
+                    &products.layout.wgsl(),
+                    &products.constants(),
+                    PAIRS,
+                    PAIRWISE,
+                    &products.of_blocks(entry, diagonal),
+                ];
+                let name = format!("pairwise of {}, {entry}s", products.points);
+                of_rows(name, entry, products.layout, &parts)
             }
-            Kernel::Update {
-                layout,
-                tile,
-                points,
-                given,
-            } => {
-                let head = points_of(points, tile, given);
-                let parts = [&layout.wgsl(), &head, PAIRWISE, &changed_points(tile)];
-                let name = format!("pairwise of {points}, update");
-                of_rows(name, "update", layout, &parts)
+            Kernel::Update(products) => {
+                let parts = [
+                    &products.layout.wgsl(),
+                    &products.constants(),
+                    PAIRWISE,
+                    &products.of_changed_points(),
+                ];
+                let name = format!("pairwise of {}, update", products.points);
+                of_rows(name, "update", products.layout, &parts)
             }
             Kernel::Reduce(entry) => {
                 let bindings = [Bind::Uniform, Bind::Read, Bind::ReadWrite];
@@ -229,108 +209,6 @@ fn of_rows(name: String, entry: &'static str, layout: Layout, parts: &[&str]) ->
         parts,
     )
 }
-
-/// What the kernels of inner products know of the points.
-fn points_of(points: usize, tile: usize, given: bool) -> String {
-    let blocks = points.div_ceil(tile);
-    // Without an anchor, a row that there is none of.
-    let anchor = if given { points - 1 } else { blocks * tile };
-    format!("const BLOCKS: u32 = {blocks}u;\nconst ANCHOR: u32 = {anchor}u;\n")
-}
-
-/// The entry point of a register tile.
-fn products(tile: usize, entry: &str, diagonal: bool) -> String {
-    let blocks = if diagonal {
-        "vec2(params.first_pair + pair)"
-    } else {
-        "pair_of_blocks(params.first_pair + pair, BLOCKS)"
-    };
-    let mut code = format!(
-        "@compute @workgroup_size(64)\n\
-         fn {entry}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, \
-         @builtin(local_invocation_index) local: u32) {{\n\
-         let linear = group.y * groups.x + group.x;\n\
-         let pair = linear % params.pairs;\n\
-         let slice = linear / params.pairs * 64u + local;\n\
-         if slice >= params.slices {{ return; }}\n\
-         let first = {blocks} * {tile}u;\n"
-    );
-    let partners = |p: usize| if diagonal { p..tile } else { 0..tile };
-    let pairs = || (0..tile).flat_map(|p| partners(p).map(move |q| (p, q)));
-    for (p, q) in pairs() {
-        writeln!(code, "var s{p}_{q} = 0.0;").ok();
-    }
-    if diagonal {
-        (0..tile).for_each(|p| code += &format!("var bad{p} = 0u;\n"));
-    }
-    code += STEPS;
-    for p in 0..tile {
-        code += &format!(
-            "let e{p} = elements(first.x + {p}u, at);\n\
-             let a{p} = centred(first.x + {p}u, e{p}, m, inside);\n"
-        );
-        if diagonal {
-            code += &format!("bad{p} |= select(1u, 0u, all(finite(e{p}) | !inside));\n");
-        } else {
-            code += &format!(
-                "let b{p} = centred(first.y + {p}u, elements(first.y + {p}u, at), m, inside);\n"
-            );
-        }
-    }
-    let right = if diagonal { "a" } else { "b" };
-    for (p, q) in pairs() {
-        code += &format!("s{p}_{q} += dot(a{p}, {right}{q});\n");
-    }
-    code += "}\n";
-    code += &format!(
-        "let to = params.sums + pair * {}u * params.slices + slice;\n",
-        tile * tile
-    );
-    for (p, q) in pairs() {
-        code += &format!("add(to + {}u * params.slices, s{p}_{q});\n", p * tile + q);
-    }
-    for p in (0..tile).filter(|_| diagonal) {
-        code +=
-            &format!("mark(params.marks + (first.x + {p}u) * params.slices + slice, bad{p});\n");
-    }
-    code + "}\n"
-}
-
-/// The entry point of `update`: a point against a block of rows.
-fn changed_points(tile: usize) -> String {
-    let mut code = format!(
-        "@compute @workgroup_size(64)\n\
-         fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, \
-         @builtin(local_invocation_index) local: u32) {{\n\
-         let linear = group.y * groups.x + group.x;\n\
-         let pair = linear % params.pairs;\n\
-         let slice = linear / params.pairs * 64u + local;\n\
-         if slice >= params.slices {{ return; }}\n\
-         let c = pair / BLOCKS;\n\
-         let i = params.changed[c / 4u][c % 4u];\n\
-         let first = pair % BLOCKS * {tile}u;\n\
-         var bad = 0u;\n"
-    );
-    (0..tile).for_each(|q| code += &format!("var s{q} = 0.0;\n"));
-    code += STEPS;
-    code += "let e = elements(i, at);\n\
-             bad |= select(1u, 0u, all(finite(e) | !inside));\n\
-             let a = centred(i, e, m, inside);\n";
-    for q in 0..tile {
-        code += &format!(
-            "s{q} += dot(a, centred(first + {q}u, elements(first + {q}u, at), m, inside));\n"
-        );
-    }
-    code += &format!("}}\nlet to = params.sums + pair * {tile}u * params.slices + slice;\n");
-    (0..tile).for_each(|q| code += &format!("add(to + {q}u * params.slices, s{q});\n"));
-    code + "if pair % BLOCKS == 0u { mark(params.marks + c * params.slices + slice, bad); }\n}\n"
-}
-
-/// The loop over an invocation's quads of columns, and the centre's.
-const STEPS: &str = "for (var step = 0u; step < params.steps; step++) {\n\
-     let k = 4u * ((linear / params.pairs * params.steps + step) * 64u + local);\n\
-     let inside = vec4(k, k + 1u, k + 2u, k + 3u) < vec4(params.columns);\n\
-     let m = centre_of(k, inside);\nlet at = params.first + k;\n";
 
 /// The entry point of `mix` for blocks of rows.
 fn mixed_rows(block: usize) -> String {

@@ -10,6 +10,7 @@ mod limits;
 mod pairwise;
 mod plan;
 mod policy;
+mod products;
 mod record;
 mod rows;
 mod shader;

@@ -6,6 +6,7 @@ use super::feed::Operand;
 use super::kernels::{Kernel, PairwiseParams, ReduceParams};
 use super::layout::Extent;
 use super::policy;
+use super::products::Products;
 use super::record::{Part, Resource};
 use super::rows::Bound;
 use super::steps::{convert, run_columns};
@@ -24,6 +25,8 @@ pub(super) struct Tiles {
     pub blocks: usize,
     /// Invocations that share the columns.
     pub slices: usize,
+    /// Sums of `SLICE_COLUMNS` columns that an invocation adds up.
+    sums: usize,
     /// Columns at a time.
     chunk: usize,
     /// Words of a chunk's centre, and of an anchor behind it: whole quads.
@@ -49,9 +52,10 @@ impl Tiles {
         let own = blocks * (tile * tile + tile);
         let pairs = blocks * (blocks - 1) / 2;
         let fit = room / (own + pairs * tile * tile);
-        let slices = slices(widest, fit.min(policy::SLICES));
+        let sums = policy::sums(widest, device.is_software());
+        let slices = slices(widest.div_ceil(sums), fit.min(policy::SLICES));
         let left = (room / slices).saturating_sub(own) / (tile * tile);
-        let chunk = (slices * policy::SLICE_COLUMNS)
+        let chunk = (slices * policy::SLICE_COLUMNS * sums)
             .min(policy::CHUNK)
             .min(most / (1 + usize::from(anchors.given)) / 4 * 4);
         Tiles {
@@ -60,6 +64,7 @@ impl Tiles {
             tile,
             blocks,
             slices,
+            sums,
             chunk,
             width: chunk.min(widest).next_multiple_of(4),
             batch: left.clamp(1, pairs.max(1)),
@@ -74,6 +79,18 @@ impl Tiles {
     /// Words of an anchor behind a chunk's centre.
     pub fn behind(&self) -> usize {
         self.width * usize::from(self.given)
+    }
+
+    /// The kernels' sums over a piece; the first ones replace what is there.
+    pub fn products(&self, job: &Job<'_, '_, '_, '_>, piece: &Piece<'_>, fresh: bool) -> Products {
+        Products {
+            layout: piece.bound.layout(&job.buffers.partials),
+            tile: self.tile,
+            points: self.points,
+            given: self.given,
+            long: self.sums > 1,
+            accumulate: !fresh,
+        }
     }
 
     fn square(&self) -> usize {
@@ -250,13 +267,7 @@ fn products(
     pairs: Pairs,
     fresh: bool,
 ) -> Result<()> {
-    let kernel = Kernel::Pairwise {
-        layout: piece.bound.layout(&job.buffers.partials),
-        tile: tiles.tile,
-        points: tiles.points,
-        given: tiles.given,
-        diagonal: pairs.diagonal,
-    };
+    let kernel = Kernel::Pairwise(tiles.products(job, piece, fresh), pairs.diagonal);
     let params = PairwiseParams {
         pairs: pairs.count as u32,
         first_pair: pairs.first as u32,
@@ -265,20 +276,19 @@ fn products(
         } else {
             tiles.rectangles() as u32
         },
-        ..params(tiles, piece, fresh)
+        ..params(tiles, piece)
     };
     dispatch(job, kernel, params, piece, fresh)
 }
 
 /// What all kernels of inner products need to know.
-pub(super) fn params(tiles: &Tiles, piece: &Piece<'_>, fresh: bool) -> PairwiseParams {
+pub(super) fn params(tiles: &Tiles, piece: &Piece<'_>) -> PairwiseParams {
     let columns = piece.extent.columns;
     PairwiseParams {
         first: piece.extent.first,
         columns,
         slices: tiles.slices as u32,
         marks: tiles.marks() as u32,
-        accumulate: u32::from(!fresh),
         steps: steps(tiles.slices, columns),
         centre: piece.extent.out / 4,
         anchor: piece.anchor / 4,

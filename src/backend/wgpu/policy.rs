@@ -37,6 +37,13 @@ pub(super) fn tile(points: usize, software: bool) -> usize {
     points.div_ceil(points.div_ceil(most))
 }
 
+/// Sums of [`SLICE_COLUMNS`] columns that an invocation of `pairwise` adds up before they go to memory. Software
+/// stores them word by word, and loads them so to add them up. A GPU has no registers for them.
+pub(super) fn sums(columns: usize, software: bool) -> usize {
+    // Fewer columns would leave processors idle.
+    if software && columns >= 1 << 16 { 4 } else { 1 }
+}
+
 /// Rows up to which a statistic without weights is a network in registers. The time to compile one is
 /// about linear in its length: 0.1 s at 25 rows, 0.9 s at 128 (llvmpipe).
 pub(super) const STRAIGHT_ROWS: usize = 128;

@@ -165,16 +165,11 @@ fn update(
             .for_each(|(slot, point)| *slot = *point as u32);
         let mut fresh = true;
         pairwise::each_chunk(job, p, &tiles, true, |job, piece| {
-            let kernel = Kernel::Update {
-                layout: piece.bound.layout(&job.buffers.partials),
-                tile: tiles.tile,
-                points: tiles.points,
-                given: tiles.given,
-            };
+            let kernel = Kernel::Update(tiles.products(job, piece, fresh));
             let params = PairwiseParams {
                 pairs: (points.len() * tiles.blocks) as u32,
                 changed,
-                ..pairwise::params(&tiles, piece, fresh)
+                ..pairwise::params(&tiles, piece)
             };
             pairwise::dispatch(job, kernel, params, piece, fresh)?;
             fresh = false;

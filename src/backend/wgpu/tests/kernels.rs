@@ -9,6 +9,7 @@ use crate::backend::wgpu::kernels::{
 };
 use crate::backend::wgpu::layout::{Layout, Quads};
 use crate::backend::wgpu::policy;
+use crate::backend::wgpu::products::Products;
 
 const DTYPES: [DType; 3] = [DType::F32, DType::Bf16, DType::F16];
 
@@ -66,25 +67,31 @@ fn shaders_of_inner_products_are_valid_for_any_number_of_rows() {
                     quads: Quads::OneByOne,
                 };
                 let tile = policy::tile(points, software);
-                let kernel = Kernel::Pairwise {
+                let products = Products {
                     layout,
                     tile,
                     points,
                     given,
-                    diagonal,
+                    long: software,
+                    accumulate: diagonal == given,
                 };
-                writes_msl_and_hlsl(&kernel.shader());
+                writes_msl_and_hlsl(&Kernel::Pairwise(products, diagonal).shader());
                 if diagonal {
-                    let kernel = Kernel::Update {
-                        layout,
-                        tile,
-                        points,
-                        given,
-                    };
-                    writes_msl_and_hlsl(&kernel.shader());
+                    writes_msl_and_hlsl(&Kernel::Update(products).shader());
                 }
             }
         }
+    }
+}
+
+fn products(layout: Layout) -> Products {
+    Products {
+        layout,
+        tile: 9,
+        points: layout.rows,
+        given: false,
+        long: true,
+        accumulate: false,
     }
 }
 
@@ -93,15 +100,8 @@ fn shaders_that_load_four_columns_are_valid() {
     for layout in layouts(25).filter(|layout| layout.dtype == DType::F32) {
         for quads in [Quads::Words, Quads::Longs] {
             let layout = Layout { quads, ..layout };
-            let pairwise = Kernel::Pairwise {
-                layout,
-                tile: 9,
-                points: 25,
-                given: false,
-                diagonal: false,
-            };
             for kernel in [
-                pairwise,
+                Kernel::Pairwise(products(layout), false),
                 Kernel::Mix(layout, 8),
                 Kernel::Distances(layout),
                 Kernel::Combine(layout, DType::F32, true),
@@ -142,23 +142,10 @@ fn parameters_agree() {
     let (size, fields) =
         fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, padding);
     agrees(Kernel::Distances(layout), size, &fields);
-    let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, accumulate,
-            steps, centre, anchor, padding, changed);
-    let pairwise = Kernel::Pairwise {
-        layout,
-        tile: 9,
-        points: 25,
-        given: false,
-        diagonal: true,
-    };
-    agrees(pairwise, size, &fields);
-    let update = Kernel::Update {
-        layout,
-        tile: 9,
-        points: 25,
-        given: false,
-    };
-    agrees(update, size, &fields);
+    let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, steps,
+            centre, anchor, padding_a, padding_b, changed);
+    agrees(Kernel::Pairwise(products(layout), true), size, &fields);
+    agrees(Kernel::Update(products(layout)), size, &fields);
     let (size, fields) = fields!(ReduceParams: slices, count, sums, marks, out, classes, weights,
         points, rows, blocks, tile, first_pair, diagonal, anchor, padding_a, padding_b, changed);
     agrees(Kernel::Reduce("inner"), size, &fields);
@@ -170,6 +157,6 @@ fn parameters_agree() {
 /// the columns of a slice in a chunk; reduce over the slices.
 const _: () = {
     assert!(2 * (policy::ROWS + policy::ROWS / 16) < policy::ITERATIONS);
-    assert!(policy::SLICE_COLUMNS < policy::ITERATIONS);
+    assert!(2 * policy::SLICE_COLUMNS < policy::ITERATIONS);
     assert!(2 * policy::SLICES / 64 + policy::SLICES / 1024 < policy::ITERATIONS);
 };
