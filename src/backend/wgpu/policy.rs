@@ -38,7 +38,8 @@ pub(super) fn tile(points: usize, software: bool) -> usize {
 }
 
 /// Sums of [`SLICE_COLUMNS`] columns that an invocation of `pairwise` adds up before they go to memory. Software
-/// stores them word by word, and loads them so to add them up. A GPU has no registers for them.
+/// stores them word by word, and loads them so to add them up: with fewer of them, and stores that are no branches,
+/// `krum` took 136 ms instead of 211 (llvmpipe, n = 25, d = 1e6). A GPU has no registers for them.
 pub(super) fn sums(columns: usize, software: bool) -> usize {
     // Fewer columns would leave processors idle.
     if software && columns >= 1 << 16 { 4 } else { 1 }
