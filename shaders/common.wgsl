@@ -19,6 +19,12 @@ fn clean(bits: u32) -> u32 {
     return select(bits, INFINITY, is_nan(bits));
 }
 
+// The first of an invocation's quads of columns, `lanes` apart: that many of a workgroup's 64 invocations take
+// neighbouring quads at a time.
+fn first_quad(workgroup: u32, local: u32, steps: u32, lanes: u32) -> u32 {
+    return (workgroup * (64u / lanes) + local / lanes) * steps * lanes + local % lanes;
+}
+
 // The nearest bf16, ties to even, as the low half of a word.
 fn to_bf16(bits: u32) -> u32 {
     let rounded = (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;

@@ -14,9 +14,9 @@ struct Params {
     // Where the rows' marks begin, behind the sums.
     marks: u32,
     accumulate: u32,
-    // Quads of columns for each invocation: a workgroup's lie one behind the other.
+    // Quads of columns for each invocation, and how far apart they lie: `first_quad`.
     steps: u32,
-    padding: u32,
+    lanes: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -59,8 +59,9 @@ fn distances(
     var sums = vec4(0.0);
     var bad = vec4(0u);
     var lost = 0u;
+    let quad = first_quad(linear / blocks, local, params.steps, params.lanes);
     for (var step = 0u; step < params.steps; step++) {
-        let k = 4u * ((linear / blocks * params.steps + step) * 64u + local);
+        let k = 4u * (quad + step * params.lanes);
         let inside = vec4(k, k + 1u, k + 2u, k + 3u) < vec4(params.columns);
         let start = params.centre + k;
         let r = vec4(centre[start], centre[start + 1u], centre[start + 2u], centre[start + 3u]);

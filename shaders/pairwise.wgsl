@@ -25,13 +25,13 @@ struct Params {
     // Where their sums begin, and the rows' marks.
     sums: u32,
     marks: u32,
-    // Quads of columns for each invocation: a workgroup's lie one behind the other.
+    // Quads of columns for each invocation, and how far apart they lie: `first_quad`.
     steps: u32,
+    lanes: u32,
     // Where the chunk's centres begin, and behind them the anchor's columns, in quads.
     centre: u32,
     anchor: u32,
-    padding_a: u32,
-    padding_b: u32,
+    padding: u32,
     // `update` only: the points whose products with all points it computes, pairs / BLOCKS of them.
     changed: array<vec4<u32>, 4>,
 }

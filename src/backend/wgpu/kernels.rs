@@ -19,10 +19,10 @@ pub(super) struct PairwiseParams {
     pub sums: u32,
     pub marks: u32,
     pub steps: u32,
+    pub lanes: u32,
     pub centre: u32,
     pub anchor: u32,
-    pub padding_a: u32,
-    pub padding_b: u32,
+    pub padding: u32,
     pub changed: ChangedPoints,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct DistancesParams {
     pub marks: u32,
     pub accumulate: u32,
     pub steps: u32,
-    pub padding: u32,
+    pub lanes: u32,
 }
 
 /// Parameters of `reduce.wgsl`.

@@ -27,6 +27,8 @@ pub(super) struct Tiles {
     pub slices: usize,
     /// Sums of `SLICE_COLUMNS` columns that an invocation adds up.
     sums: usize,
+    /// Invocations that have neighbouring columns.
+    lanes: u32,
     /// Columns at a time.
     chunk: usize,
     /// Words of a chunk's centre, and of an anchor behind it: whole quads.
@@ -65,6 +67,7 @@ impl Tiles {
             blocks,
             slices,
             sums,
+            lanes: policy::lanes(device.is_software()),
             chunk,
             width: chunk.min(widest).next_multiple_of(4),
             batch: left.clamp(1, pairs.max(1)),
@@ -290,6 +293,7 @@ pub(super) fn params(tiles: &Tiles, piece: &Piece<'_>) -> PairwiseParams {
         slices: tiles.slices as u32,
         marks: tiles.marks() as u32,
         steps: steps(tiles.slices, columns),
+        lanes: tiles.lanes,
         centre: piece.extent.out / 4,
         anchor: piece.anchor / 4,
         ..PairwiseParams::default()

@@ -115,7 +115,7 @@ impl Products {
         let zero = |code: &mut String, of: &str| {
             (sums.iter()).for_each(|sum| *code += &format!("var {of}{sum} = 0.0;\n"));
         };
-        let step = "let k = 4u * ((linear / params.pairs * params.steps + step) * 64u + local);\n\
+        let step = "let k = 4u * (quad + step * params.lanes);\n\
              let inside = vec4(k, k + 1u, k + 2u, k + 3u) < vec4(params.columns);\n\
              let m = centre_of(k, inside);\nlet at = params.first + k;\n";
         if !self.long {
@@ -147,6 +147,7 @@ fn head(entry: &str) -> String {
          let linear = group.y * groups.x + group.x;\n\
          let pair = linear % params.pairs;\n\
          let slice = linear / params.pairs * 64u + local;\n\
-         if slice >= params.slices {{ return; }}\n"
+         if slice >= params.slices {{ return; }}\n\
+         let quad = first_quad(linear / params.pairs, local, params.steps, params.lanes);\n"
     )
 }

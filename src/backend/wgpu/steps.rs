@@ -490,7 +490,7 @@ fn measure(
         marks: (rows * slices) as u32,
         accumulate: u32::from(!fresh),
         steps: steps(slices, piece.columns),
-        padding: 0,
+        lanes: policy::lanes(job.device.is_software()),
     }]);
     let resources = piece
         .bound

@@ -140,10 +140,10 @@ fn parameters_agree() {
         fields!(MixParams: first, columns, rows, mixing, out, pitch, padding_a, padding_b);
     agrees(Kernel::Mix(layout, 8), size, &fields);
     let (size, fields) =
-        fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, padding);
+        fields!(DistancesParams: first, columns, centre, slices, marks, accumulate, steps, lanes);
     agrees(Kernel::Distances(layout), size, &fields);
-    let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, steps,
-            centre, anchor, padding_a, padding_b, changed);
+    let (size, fields) = fields!(PairwiseParams: first, columns, slices, pairs, first_pair, sums, marks, steps, lanes,
+            centre, anchor, padding, changed);
     agrees(Kernel::Pairwise(products(layout), true), size, &fields);
     agrees(Kernel::Update(products(layout)), size, &fields);
     let (size, fields) = fields!(ReduceParams: slices, count, sums, marks, out, classes, weights,
