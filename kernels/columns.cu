@@ -48,6 +48,10 @@
 #ifndef TRIMMED_OCCUPANCY
 #define TRIMMED_OCCUPANCY (ROWS <= 64 ? 4 : 2)
 #endif
+// The same with distances: for sm_100 the masks would stay in registers, and two blocks be left.
+#ifndef TRIMMED_MEASURED_OCCUPANCY
+#define TRIMMED_MEASURED_OCCUPANCY (ROWS <= 40 ? 3 : 1)
+#endif
 // Measured kernels keep values, sums and network in registers up to so many rows, and read the rows again beyond.
 #ifndef KEPT_ROWS
 #define KEPT_ROWS 64
@@ -187,12 +191,14 @@ struct Trimmed {
     static const bool KEPT = ROWS <= KEPT_SORTED_ROWS;
     static const Fill FILL = ABOVE;
 
-    __device__ __forceinline__ Trimmed(const Matrix &, const Columns &) {}
+    const Masks<ROWS> &masks;
+
+    __device__ __forceinline__ Trimmed(const Matrix &, const Columns &, const Masks<ROWS> &masks) : masks(masks) {}
 
     __device__ __forceinline__ float of(const Matrix &, const Columns &c, const float (&column)[ROWS]) const {
         float y[ROWS];
         sort(column, y);
-        return trimmed_mean(c, y);
+        return trimmed_mean<ROWS, float>(c, masks, [&](int k, u32 mask) { return of_bits(bits_of(y[k]) & mask); });
     }
 };
 
@@ -246,7 +252,7 @@ template <int V> struct Round {
     }
 };
 
-template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, const Columns &c) {
+template <class Statistic, class... More> __device__ __forceinline__ void run(const Matrix &x, const Columns &c, const More &...more) {
     const int V = Statistic::V;
     const u32 rounds = Round<V>::count(x);
 #pragma unroll 1
@@ -255,7 +261,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
         load_columns<V>(x, at.slab, at.k, Statistic::FILL, SOURCE(), values);
-        const Statistic statistic(x, c);
+        const Statistic statistic(x, c, more...);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
         at.again(x, round);
@@ -263,7 +269,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
     }
 }
 
-template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix &x, const Columns &c) {
+template <class Statistic, class... More> __device__ __forceinline__ void run_kept(const Matrix &x, const Columns &c, const More &...more) {
     const int V = Statistic::MEASURED_V;
     __shared__ Events<ROWS> events;
     float sums[ROWS];
@@ -277,7 +283,7 @@ template <class Statistic> __device__ __forceinline__ void run_kept(const Matrix
         if (at.k >= at.slab.columns) continue;
         float values[V][ROWS], result[V];
         load_columns<V>(x, at.slab, at.k, Statistic::FILL, SOURCE(), values);
-        const Statistic statistic(x, c);
+        const Statistic statistic(x, c, more...);
 #pragma unroll
         for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
         at.again(x, round);
@@ -320,15 +326,15 @@ __device__ __forceinline__ void run_again(const Matrix &x, const Columns &c, con
     finish_again<ROWS>(x, c, weights, sums, events);
 }
 
-template <class Statistic> __device__ __forceinline__ void run_measured(const Matrix &x, const Columns &c) {
+template <class Statistic, class... More> __device__ __forceinline__ void run_measured(const Matrix &x, const Columns &c, const More &...more) {
     if constexpr (Statistic::KEPT) {
-        run_kept<Statistic>(x, c);
+        run_kept<Statistic>(x, c, more...);
     } else {
         const int V = Statistic::MEASURED_V;
         run_again<V>(x, c, (const int *)0, [&](const Slab &slab, u32 k, float (&result)[V]) {
             float values[V][ROWS];
             load_columns<V>(x, slab, k, Statistic::FILL, InOrder(), values);
-            const Statistic statistic(x, c);
+            const Statistic statistic(x, c, more...);
 #pragma unroll
             for (int v = 0; v < V; v++) result[v] = statistic.of(x, c, values[v]);
         });
@@ -345,13 +351,15 @@ extern "C" __global__ void __launch_bounds__(128, MEASURED_OCCUPANCY) median_mea
     load_mixing(x, c);
     run_measured<Median>(x, c.columns);
 }
-extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const MixedColumns c) {
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY)
+    trimmed(const Matrix x, const MixedColumns c, const Masks<ROWS> masks) {
     load_mixing(x, c);
-    run<Trimmed>(x, c.columns);
+    run<Trimmed>(x, c.columns, masks);
 }
-extern "C" __global__ void __launch_bounds__(128, MEASURED_OCCUPANCY) trimmed_measured(const Matrix x, const MixedColumns c) {
+extern "C" __global__ void __launch_bounds__(128, MEASURED_OCCUPANCY)
+    trimmed_measured(const Matrix x, const MixedColumns c, const Masks<ROWS> masks) {
     load_mixing(x, c);
-    run_measured<Trimmed>(x, c.columns);
+    run_measured<Trimmed>(x, c.columns, masks);
 }
 
 #else
@@ -360,9 +368,13 @@ extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix
 extern "C" __global__ void __launch_bounds__(128, 1) median_measured(const Matrix x, const Columns c) {
     run_measured<Median>(x, c);
 }
-extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const Columns c) { run<Trimmed>(x, c); }
-extern "C" __global__ void __launch_bounds__(128, 1) trimmed_measured(const Matrix x, const Columns c) {
-    run_measured<Trimmed>(x, c);
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY)
+    trimmed(const Matrix x, const Columns c, const Masks<ROWS> masks) {
+    run<Trimmed>(x, c, masks);
+}
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_MEASURED_OCCUPANCY)
+    trimmed_measured(const Matrix x, const Columns c, const Masks<ROWS> masks) {
+    run_measured<Trimmed>(x, c, masks);
 }
 extern "C" __global__ void __launch_bounds__(128, 1) around(const Matrix x, const Columns c) { run<Around>(x, c); }
 extern "C" __global__ void __launch_bounds__(128, 1) around_measured(const Matrix x, const Columns c) {

@@ -22,11 +22,11 @@ __device__ __forceinline__ float midpoint(float low, float high) {
 }
 
 // Σ over k < N of what term(k, sum) adds to its sum: in blocks of 16, for the rounding errors' sake.
-template <int N, class Term> __device__ __forceinline__ float sum_of(Term term) {
-    float total = 0.0f;
+template <int N, class Sum = float, class Term> __device__ __forceinline__ Sum sum_of(Term term) {
+    Sum total = Sum();
 #pragma unroll
     for (int block = 0; block < N; block += 16) {
-        float even = 0.0f, odd = 0.0f;
+        Sum even = Sum(), odd = Sum();
 #pragma unroll
         for (int k = block; k < block + 16; k += 2) {
             if (k < N) term(k, even);
@@ -46,24 +46,23 @@ template <int N> __device__ __forceinline__ void ranks(int first, int last, u32 
     }
 }
 
-// The mean of the ranks low..=high of sorted values, the outer two with a share of `part`, if it is not 0.
-template <int N> __device__ __forceinline__ float trimmed_mean(const Columns &c, const float (&y)[N]) {
-    // The ranks with a whole share.
-    u32 inner[(N + 31) / 32];
-    int outer = c.part > 0.0f ? 1 : 0;
-    ranks<N>(c.low + outer, c.high - outer, inner);
-    float sum = sum_of<N>([&](int k, float &sum) {
-        if (inner[k / 32] >> (k % 32) & 1) sum += y[k];
-    });
+// The mean of the ranks low..=high of sorted values, y(k, mask of bits), of one column or of several at once; the outer
+// two with a share of `part`, if it is not 0.
+template <int N, class Sum, class Values>
+__device__ __forceinline__ Sum trimmed_mean(const Columns &c, const Masks<N> &masks, Values y) {
+    Sum sum = sum_of<N, Sum>([&](int k, Sum &sum) { sum += y(k, masks.rank[k]); });
     if (c.part > 0.0f || c.low == c.high) {
-        float first = 0.0f, last = 0.0f;
+        int low = c.low, high = c.high;
+        // Or the compiler finds out before the loop which ranks these are, and keeps that in registers.
+        asm volatile("" : "+r"(low), "+r"(high));
+        Sum first = Sum(), last = Sum();
 #pragma unroll
         for (int k = 0; k < N; k++) {
-            first = k == c.low ? y[k] : first;
-            last = k == c.high ? y[k] : last;
+            first = k == low ? y(k, ~0u) : first;
+            last = k == high ? y(k, ~0u) : last;
         }
-        if (c.low == c.high) return first;
-        sum += c.part * first + c.part * last;
+        if (low == high) return first;
+        sum += first * c.part + last * c.part;
     }
     return sum * c.scale;
 }

@@ -109,7 +109,7 @@ __device__ __forceinline__ void load_pairs(const Matrix &x, const Place &at, u32
 struct Median {
     static const Fill FILL = ALTERNATING;
 
-    __device__ __forceinline__ static void of(const Matrix &x, const Columns &c, const Pair (&column)[ROWS], float *result) {
+    __device__ __forceinline__ void of(const Matrix &x, const Columns &c, const Pair (&column)[ROWS], float *result) const {
         // Which of the two middle ranks of ROWS is which of n. An odd n has one, the lower.
         const int rank = ((int)x.n - 1) / 2;
         Pair y[2];
@@ -123,19 +123,15 @@ struct Median {
 struct Trimmed {
     static const Fill FILL = ABOVE;
 
-    __device__ __forceinline__ static void of(const Matrix &, const Columns &c, const Pair (&column)[ROWS], float *result) {
+    const Masks<ROWS> &masks;
+
+    __device__ __forceinline__ void of(const Matrix &, const Columns &c, const Pair (&column)[ROWS], float *result) const {
         Pair y[ROWS];
         sort(column, y);
+        const auto values = [&](int k, u32 mask) { return floats_of(Pair{y[k].bits & mask}); };
+        const Floats mean = trimmed_mean<ROWS, Floats>(c, masks, values);
 #pragma unroll
-        for (int v = 0; v < 2; v++) {
-            Columns own = c;
-            // Or the compiler keeps which ranks count from one column to the next, and spills that.
-            asm volatile("" : "+r"(own.low), "+r"(own.high));
-            float one[ROWS];
-#pragma unroll
-            for (int k = 0; k < ROWS; k++) one[k] = column_of(y[k], v);
-            result[v] = trimmed_mean(own, one);
-        }
+        for (int v = 0; v < 2; v++) result[v] = mean.column[v];
     }
 };
 
@@ -152,7 +148,7 @@ __device__ __forceinline__ void write(const Matrix &x, const Columns &c, const P
     }
 }
 
-template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, const Columns &c) {
+template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, const Columns &c, const Statistic &statistic) {
     u64 first, last;
     slabs_of(x, first, last);
     const u32 rounds = first < last ? (u32)(last - first) * Place::PER_SLAB : 0;
@@ -170,7 +166,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
         }
         float result[V];
 #pragma unroll
-        for (int w = 0; w < PAIRS; w++) Statistic::of(x, c, values[w], &result[2 * w]);
+        for (int w = 0; w < PAIRS; w++) statistic.of(x, c, values[w], &result[2 * w]);
         const Place at(x, round);
         if (at.wide()) {
             write<V < 4 ? V : 4, 1>(x, c, at, 0, result);
@@ -183,5 +179,7 @@ template <class Statistic> __device__ __forceinline__ void run(const Matrix &x, 
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix x, const Columns c) { run<Median>(x, c); }
-extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const Columns c) { run<Trimmed>(x, c); }
+extern "C" __global__ void __launch_bounds__(128, OCCUPANCY) median(const Matrix x, const Columns c) { run(x, c, Median()); }
+extern "C" __global__ void __launch_bounds__(128, TRIMMED_OCCUPANCY) trimmed(const Matrix x, const Columns c, const Masks<ROWS> masks) {
+    run(x, c, Trimmed{masks});
+}

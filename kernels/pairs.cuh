@@ -37,3 +37,13 @@ __device__ __forceinline__ Pair clean(Pair x) { return least(x, infinity(0)); }
 __device__ __forceinline__ float column_of(Pair x, int second) {
     return to_float(ELEMENT{(u16)(second ? x.bits >> 16 : x.bits)});
 }
+
+// The two columns' numbers in f32.
+struct Floats {
+    float column[2];
+};
+
+__device__ __forceinline__ Floats floats_of(Pair x) { return Floats{column_of(x, 0), column_of(x, 1)}; }
+__device__ __forceinline__ Floats operator+(Floats a, Floats b) { return Floats{a.column[0] + b.column[0], a.column[1] + b.column[1]}; }
+__device__ __forceinline__ Floats operator*(Floats a, float b) { return Floats{a.column[0] * b, a.column[1] * b}; }
+__device__ __forceinline__ void operator+=(Floats &a, Floats b) { a = a + b; }

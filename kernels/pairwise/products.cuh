@@ -8,15 +8,19 @@
 // Roundings in a row: of multiply-adds before a sum is added to the other threads', and of these. 164 * 2^-24 is 1e-5.
 const u32 CHAIN = 164;
 
+// Rows of a pair of tiles whose sums go to the block's at once, and sums in them.
+const u32 FLUSHED = 16 / R;
+const u32 PARTS = FLUSHED * R;
+
 // The chunk with points [4 * half, 4 * half + 4) of a tile.
 __device__ __forceinline__ u32 chunk_of(const Tiles &t, u32 tile, u32 half) {
     return tile < t.rows ? tile + half * t.rows : t.rows * CHUNKS + tile - t.rows + half * t.columns;
 }
 
-// Floats of shared memory: a stage or the sums of half a pair of tiles of all threads, then the block's sums and what
+// Floats of shared memory: a stage or PARTS sums of all threads, then the block's sums and what
 // rounding took from them.
 __device__ __forceinline__ u32 shared_floats(u32 pitch, u32 pairs) {
-    u32 stage = COLUMNS * pitch, parts = THREADS * SQUARE / CHUNKS;
+    u32 stage = COLUMNS * pitch, parts = THREADS * PARTS;
     return (stage < parts ? parts : stage) + 2 * pairs * SQUARE;
 }
 
@@ -94,20 +98,20 @@ struct Sums {
         if (chain + longest + 8 + splits / 8 > CHAIN) flush();
     }
 
-    // Adds the threads' sums to the block's, half a tile's rows at a time.
+    // Adds the threads' sums to the block's.
     __device__ __forceinline__ void flush() {
 #pragma unroll
-        for (u32 h = 0; h < CHUNKS; h++) {
+        for (u32 first = 0; first < R; first += FLUSHED) {
             // Each thread adds some entries of its own pair; neighbouring threads have neighbouring pairs.
 #pragma unroll
-            for (u32 u = 0; u < 4; u++)
+            for (u32 u = 0; u < FLUSHED; u++)
 #pragma unroll
-                for (u32 v = 0; v < R; v++) stage[(u * R + v) * THREADS + threadIdx.x] = own[4 * h + u][v];
+                for (u32 v = 0; v < R; v++) stage[(u * R + v) * THREADS + threadIdx.x] = own[first + u][v];
             __syncthreads();
             if (split < splits) {
                 const u32 pair = threadIdx.x - split * pairs;
 #pragma unroll 1
-                for (u32 entry = split; entry < 4 * R; entry += splits) {
+                for (u32 entry = split; entry < PARTS; entry += splits) {
                     const float *part = stage + entry * THREADS + pair, *end = part + splits * pairs;
                     float sum = 0.0f;
                     while (part < end) {
@@ -117,7 +121,7 @@ struct Sums {
                             if (part < end) eight += *part;
                         sum += eight;
                     }
-                    const u32 at = (h * 4 * R + entry) * pairs + pair;
+                    const u32 at = (first * R + entry) * pairs + pair;
                     accumulate(total[at], total[pairs * SQUARE + at], sum);
                 }
             }

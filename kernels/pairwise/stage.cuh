@@ -54,7 +54,7 @@ __device__ __forceinline__ float given_point(const Matrix &x, const Pairwise &p,
 template <class T, class Row> __device__ __forceinline__ void prefetch(const Slab &slab, u32 n, u32 points, u32 k, Row row) {
 #ifndef SHIM_CPU
     if (k >= slab.columns) return;
-    const u32 line = 128 / sizeof(T), lines = COLUMNS / line;
+    const u32 line = 128 / sizeof(T), lines = (COLUMNS + line - 1) / line;
     for (u32 at = threadIdx.x; at < points * lines; at += THREADS) {
         const u32 i = row(at / lines), column = k + at % lines * line;
         if (i < n && column < slab.columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(element<T>(slab, i, column)));
@@ -224,7 +224,7 @@ __device__ __forceinline__ u32 point_of(const Tiles &t, u32 chunk) {
 #ifdef TENSOR
 typedef u64 Bits;
 #else
-typedef u32 Bits;
+typedef u16 Bits;
 #endif
 static_assert(2 * GROUP / (THREADS / COLUMNS) == 8 * sizeof(Bits), "");
 

@@ -32,11 +32,13 @@ const u32 COLUMNS = THREADS * WIDTH;
 #ifdef TENSOR
 const u32 THREADS = 128;
 const u32 RESIDENT = 3;
+const u32 COLUMNS = 64;
 #else
 const u32 THREADS = 256;
 const u32 RESIDENT = 2;
+// A stage of groups and their sums have to fit into the 64 KiB that compute capability 7.5 has.
+const u32 COLUMNS = 32;
 #endif
-const u32 COLUMNS = 64;
 #endif
 
 // What multiplies a pair of tiles: a warp on tensor cores, which take STEP columns at once; else a thread. PADDING

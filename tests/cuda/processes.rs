@@ -171,3 +171,26 @@ fn devices_that_fail() {
         assert_eq!(folder.names(), ["x.npy"]);
     }
 }
+
+/// Kernels that only some devices have, and shared memory for less than other devices have: groups of points.
+#[test]
+#[ignore = "needs the stand-in driver; scripts/test.sh runs it"]
+fn devices_of_every_capability() {
+    for n in [90, 150] {
+        let folder = Folder::new();
+        folder.write("x.npy", &matrix("<f4", n, D, &numbers(n * D)));
+        let results = ["cpu", "75", "80", "90", "100"].map(|device| {
+            let driver = stand_in().into();
+            let settings = &[("CAPABILITY", device)];
+            let (device, settings) = match device {
+                "cpu" => ("cpu", &[][..]),
+                _ => ("cuda", &settings[..]),
+            };
+            let (status, _, said) = World { driver, settings }.run(&folder, &aggregate(device));
+            assert_eq!((status, &said[..]), (Some(0), ""), "{settings:?}, n = {n}");
+            fs::read(folder.path("out.npy")).unwrap()
+        });
+        // What krum chooses is a row as it is.
+        assert!(results.iter().all(|result| *result == results[0]), "n = {n}");
+    }
+}

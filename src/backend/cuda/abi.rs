@@ -2,6 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::policy::NETWORK_ROWS;
+use crate::backend::ranks::Ranks;
+
 /// Columns of a slab, by which a matrix is dealt out.
 pub(super) const SLAB: usize = 1024;
 
@@ -95,6 +98,27 @@ pub(super) struct MixedColumns {
     pub mixing: u64,
     pub inputs: u32,
     pub padding: u32,
+}
+
+/// `Masks` of columns.cuh, for as many rows as a network has at most. A kernel takes those of its own rows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub(super) struct Masks {
+    pub ranks: [u32; NETWORK_ROWS],
+}
+
+impl Masks {
+    /// Of the ranks with a whole share.
+    pub fn new(ranks: &Ranks) -> Self {
+        let outer = i32::from(ranks.part > 0.0);
+        let whole = ranks.low + outer..=ranks.high - outer;
+        Masks {
+            ranks: std::array::from_fn(|rank| match whole.contains(&(rank as i32)) {
+                true => u32::MAX,
+                false => 0,
+            }),
+        }
+    }
 }
 
 /// Mixed rows that a thread computes together.

@@ -9,6 +9,7 @@ use cudarc::driver::{
     CudaFunction, CudaSlice, CudaStream, DeviceRepr, DriverError, LaunchConfig, PushKernelArg, sys,
 };
 
+use super::abi::Masks;
 use crate::{DevicePlace, DevicePlaceMut};
 
 /// Is the driver's library there, and is it one? cudarc panics where it is not.
@@ -82,13 +83,14 @@ pub(super) struct Grid {
     pub shared: u32,
 }
 
-/// Enqueues a kernel of one or two parameters.
+/// Enqueues a kernel of two parameters, or three.
 pub(super) fn launch<A: NoUninit, B: NoUninit>(
     stream: &CudaStream,
     kernel: &CudaFunction,
     grid: Grid,
     first: &A,
-    second: Option<&B>,
+    second: &B,
+    masks: Option<&Masks>,
 ) -> Result<(), DriverError> {
     let config = LaunchConfig {
         grid_dim: grid.blocks,
@@ -96,11 +98,12 @@ pub(super) fn launch<A: NoUninit, B: NoUninit>(
         shared_mem_bytes: grid.shared,
     };
     let first = Parameter(*first);
-    let second = second.map(|second| Parameter(*second));
+    let second = Parameter(*second);
+    let masks = masks.map(|masks| Parameter(*masks));
     let mut launch = stream.launch_builder(kernel);
-    launch.arg(&first);
-    if let Some(second) = &second {
-        launch.arg(second);
+    launch.arg(&first).arg(&second);
+    if let Some(masks) = &masks {
+        launch.arg(masks);
     }
     // SAFETY: the parameters are those of the kernel (abi.rs), the addresses in them are of the workspace, which
     // outlives what is on its stream, or the caller's, who has promised as much.

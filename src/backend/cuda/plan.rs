@@ -336,7 +336,7 @@ pub(super) fn write(job: &Job<'_>, values: &[f64], address: u64) -> Result<()> {
             threads: threads(values.len()),
             shared: 0,
         };
-        job.enqueue(Module::Plan, "put", grid, &region, Some(&parameters))?;
+        job.enqueue(Module::Plan, "put", grid, &region, &parameters, None)?;
     }
     Ok(())
 }
@@ -364,5 +364,5 @@ pub(super) fn run<P: NoUninit>(
         threads,
         shared: 0,
     };
-    job.enqueue(Module::Plan, name, grid, &region, Some(parameters))
+    job.enqueue(Module::Plan, name, grid, &region, parameters, None)
 }

@@ -6,6 +6,9 @@ pub(super) const BUCKETS: [usize; 16] = [
     4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128,
 ];
 
+/// The largest of them.
+pub(super) const NETWORK_ROWS: usize = BUCKETS[BUCKETS.len() - 1];
+
 /// The first compute capability with minima of two 16-bit floats at once.
 pub(super) const PACKED_CAPABILITY: (i32, i32) = (8, 0);
 

@@ -154,7 +154,14 @@ pub(super) fn columns(
                 weights: abi::NONE,
             };
             let module = Module::Combine(element(job, &rows));
-            job.launch(module, "distances", (THREADS, 0, 1), &rows, &parameters)?;
+            job.launch(
+                module,
+                "distances",
+                (THREADS, 0, 1),
+                &rows,
+                &parameters,
+                None,
+            )?;
         }
     }
     match step.distances {
@@ -184,6 +191,7 @@ fn mix(job: &Job<'_>, x: &abi::Matrix, mixing: Slot, to: u64) -> Result<abi::Mat
         (THREADS, 0, z),
         x,
         &parameters,
+        None,
     )?;
     Ok(abi::Matrix {
         staged: to,
@@ -267,6 +275,9 @@ pub(super) fn statistic(
         None if packed => Module::Packed(element, bucket),
         None => Module::Columns(element, bucket),
     };
+    // Of a network on one lane.
+    let masks = (name == "trimmed" && lanes.is_none()).then(|| abi::Masks::new(&ranks));
+    let (masks, shape) = (masks.as_ref(), (threads, shared, 1));
     let name = if measured { measuring } else { name };
     if let Some((mixing, bucket)) = mixed(step, job.shape.n()) {
         let parameters = abi::MixedColumns {
@@ -276,9 +287,9 @@ pub(super) fn statistic(
             padding: 0,
         };
         let module = Module::Mixed(element, bucket);
-        return job.launch(module, name, (threads, shared, 1), x, &parameters);
+        return job.launch(module, name, shape, x, &parameters, masks);
     }
-    job.launch(module, name, (threads, shared, 1), x, &parameters)
+    job.launch(module, name, shape, x, &parameters, masks)
 }
 
 /// `Σ c_j x_j` with coefficients in the arena.
@@ -303,6 +314,7 @@ fn weighted_sum(
         shape,
         x,
         &parameters,
+        None,
     )
 }
 

@@ -149,6 +149,7 @@ impl Job<'_> {
         (threads, shared, z): (u32, usize, usize),
         x: &abi::Matrix,
         parameters: &P,
+        masks: Option<&abi::Masks>,
     ) -> Result<()> {
         let grid = Grid {
             blocks: (
@@ -159,7 +160,7 @@ impl Job<'_> {
             threads,
             shared: shared as u32,
         };
-        self.enqueue(module, name, grid, x, Some(parameters))
+        self.enqueue(module, name, grid, x, parameters, masks)
     }
 
     /// Enqueues a kernel.
@@ -169,7 +170,8 @@ impl Job<'_> {
         name: &'static str,
         grid: Grid,
         first: &A,
-        second: Option<&B>,
+        second: &B,
+        masks: Option<&abi::Masks>,
     ) -> Result<()> {
         let kernel = self.device.kernel(module, name)?;
         let fail = |error| {
@@ -179,7 +181,7 @@ impl Job<'_> {
         if grid.shared > policy::SHARED {
             launch::allow_shared(&kernel, grid.shared).map_err(fail)?;
         }
-        launch::launch(self.device.stream(), &kernel, grid, first, second).map_err(fail)
+        launch::launch(self.device.stream(), &kernel, grid, first, second, masks).map_err(fail)
     }
 }
 
