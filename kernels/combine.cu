@@ -150,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) mix(const Matrix x, const M
                     for (int r = 0; r < MIXED_ROWS; r++) sum[0][r] = sum[1][r] = 0.0f;
 #pragma unroll 1
                     for (u32 part = block; part < block + 16 && part < count; part += MIX_BATCH)
-                        mix_batch<ELEMENT>(slab, shared, first, part, k, sum);
+                        mix_batch<ELEMENT>(slab, shared, first, part, count, k, sum);
 #pragma unroll
                     for (int r = 0; r < MIXED_ROWS; r++) {
                         total[0][r] += sum[0][r];

@@ -10,7 +10,8 @@
 #define VECTOR (ROWS <= 16 ? 4 : 2)
 #define MEASURED_VECTOR VECTOR
 #define OCCUPANCY (ROWS <= 8 || ROWS > 16 ? 4 : 3)
-#define TRIMMED_OCCUPANCY (ROWS > 28 ? 3 : OCCUPANCY)
+// Four blocks of 16-bit elements would spill at 28 rows, before sm_90.
+#define TRIMMED_OCCUPANCY (ROWS > (sizeof(ELEMENT) == 2 ? 24 : 28) ? 3 : OCCUPANCY)
 #define MEASURED_OCCUPANCY (ROWS > 28 ? 2 : 3)
 
 // Mirrored in src/backend/cuda/abi.rs.
@@ -52,6 +53,6 @@ struct MixedRows {
         const u32 inputs = mixing().inputs;
 #pragma unroll 1
         for (u32 part = 0; part < inputs; part += MIX_BATCH)
-            mix_batch<ELEMENT>(slab, mixing().coefficients, 0, part, k, sum);
+            mix_batch<ELEMENT>(slab, mixing().coefficients, 0, part, inputs, k, sum);
     }
 };

@@ -39,10 +39,10 @@ __device__ __forceinline__ void load_coefficients(const double *mixing, u32 rows
     __syncthreads();
 }
 
-// Adds a batch of rows of X, from row first + part on, to R mixed rows of V columns from k on. Behind the last column
-// is 0.
+// Adds a batch of rows of X, from row first + part on, of the `count` from `first` on, to R mixed rows of V columns from
+// k on. Behind the last column is 0.
 template <class T, int R, int V>
-__device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients<R> &shared, u32 first, u32 part, u32 k,
+__device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients<R> &shared, u32 first, u32 part, u32 count, u32 k,
                                           float (&sum)[V][R]) {
     struct alignas(sizeof(T) * V) Vector {
         T element[V];
@@ -82,6 +82,8 @@ __device__ __forceinline__ void mix_batch(const Slab &slab, const Coefficients<R
     if (check == 0.0f) {
 #pragma unroll
         for (int q = 0; q < MIX_BATCH; q++) {
+            // The last batch may be half as large.
+            if (q == MIX_BATCH / 2 && part + q >= count) return;
 #pragma unroll
             for (int r = 0; r < R; r += 4) {
                 const Four c = *(const Four *)&shared.of[part + q][r];

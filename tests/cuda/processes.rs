@@ -191,6 +191,9 @@ fn devices_of_every_capability() {
             fs::read(folder.path("out.npy")).unwrap()
         });
         // What krum chooses is a row as it is.
-        assert!(results.iter().all(|result| *result == results[0]), "n = {n}");
+        assert!(
+            results.iter().all(|result| *result == results[0]),
+            "n = {n}"
+        );
     }
 }

@@ -13,7 +13,7 @@ pub(super) const NETWORK_ROWS: usize = BUCKETS[BUCKETS.len() - 1];
 pub(super) const PACKED_CAPABILITY: (i32, i32) = (8, 0);
 
 /// Mixed rows whose median or trimmed mean is computed in the pass that mixes them, and the caller's rows that they may
-/// be of. Predicted for an H100: 1.0 to 1.6 reads of f32, where a chunk in memory takes 3 or 4 (`kernels/README.md`).
+/// be of. Predicted for an H100: 1.0 to 1.4 reads of f32, where a chunk in memory takes 3 or 4 (`kernels/README.md`).
 pub(super) const MIXED_BUCKETS: [usize; 5] = [8, 16, 24, 28, 32];
 pub(super) const MIXED_INPUTS: usize = 128;
 
