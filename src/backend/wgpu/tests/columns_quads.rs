@@ -15,10 +15,11 @@ fn agrees_with_quads(kernel: &ColumnsKernel, seed: u64) {
     assert_eq!(test(kernel, seed), test(&quads, seed), "{kernel:?}");
 }
 
-fn with_quads(rows: usize, quads: Quads) -> Layout {
+/// A layout of so many rows, which decide what else it is.
+pub fn with_quads(rows: usize, quads: Quads) -> Layout {
     Layout {
         quads,
-        groups: if rows.is_multiple_of(2) { 2 } else { 1 },
+        groups: 2 - rows % 2,
         shared: rows.is_multiple_of(3),
         ..kernel(rows, MIDPOINT, false).layout
     }

@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use super::columns_quads::with_quads;
 use super::naga::{check_struct, validate, writes_msl_and_hlsl, writes_where_it_runs};
 use crate::DType;
 use crate::backend::wgpu::columns::{ColumnsKernel, Params};
@@ -60,14 +61,8 @@ fn shaders_for_four_columns_are_valid() {
     for rows in 1..=33 {
         for quads in [Quads::Words, Quads::Longs] {
             for kernel in kernels(rows) {
-                let layout = Layout {
-                    groups: if rows % 2 == 0 { 2 } else { 1 },
-                    shared: rows % 3 == 0,
-                    quads,
-                    ..kernel.layout
-                };
                 let wide = ColumnsKernel {
-                    layout,
+                    layout: with_quads(rows, quads),
                     quads: true,
                     ..kernel
                 };
