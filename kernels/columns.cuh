@@ -41,8 +41,8 @@ struct Columns {
 
 static_assert(sizeof(Columns) == 72, "the host's Columns");
 
-// Which ranks of sorted values have a whole share of a trimmed mean: all bits, or none. An instruction takes a kernel's
-// parameter as its operand, so a rank costs one, where finding its bit, testing it and choosing took four.
+// Which ranks of sorted values have a whole share of a trimmed mean: all bits, or none. A kernel's parameter of its own: a
+// rank then takes one instruction, where finding its bit, testing it and choosing took four.
 template <int N> struct Masks {
     u32 rank[N];
 };

@@ -14,6 +14,7 @@ mod device;
 mod determinism;
 mod encode;
 mod failure;
+mod hardware;
 mod interop;
 mod limits;
 mod selection;

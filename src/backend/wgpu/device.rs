@@ -29,9 +29,15 @@ struct Inner {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
+    /// Are its kernels those for software drivers?
+    tuned_for_software: bool,
     /// Why the device was lost. Only known of our own devices.
     lost: Arc<Mutex<Option<String>>>,
     pipelines: Pipelines,
+}
+
+fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
 }
 
 impl Wgpu {
@@ -74,6 +80,15 @@ impl Wgpu {
         Self::open(adapter, limits)
     }
 
+    /// The best adapter with the kernels that hardware gets, for tests of these where there is none.
+    #[doc(hidden)]
+    pub fn tuned_for_hardware() -> Result<Self> {
+        let mut device = Self::with_limits(|_| {})?;
+        let inner = Arc::get_mut(&mut device.inner).expect("nobody else has it yet");
+        inner.tuned_for_software = false;
+        Ok(device)
+    }
+
     /// The caller's device and queue. Its handlers of errors and of loss stay as they are.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self::wrap(device, queue, Arc::default())
@@ -84,7 +99,7 @@ impl Wgpu {
             | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
             | wgpu::Features::SUBGROUP;
         let info = adapter.get_info();
-        if policy::longs(info.device_type == wgpu::DeviceType::Cpu, info.backend) {
+        if policy::longs(is_software(&info), info.backend) {
             wanted |= wgpu::Features::SHADER_INT64;
         }
         let (device, queue) = block_on(adapter.request_device(&wgpu::DeviceDescriptor {
@@ -107,9 +122,11 @@ impl Wgpu {
     }
 
     fn wrap(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<Mutex<Option<String>>>) -> Self {
+        let info = device.adapter_info();
         Wgpu {
             inner: Arc::new(Inner {
-                info: device.adapter_info(),
+                tuned_for_software: is_software(&info),
+                info,
                 limits: device.limits(),
                 device,
                 queue,
@@ -141,13 +158,18 @@ impl Wgpu {
 
     /// Is it a software driver, slower than the CPU backend on the same machine?
     pub fn is_software(&self) -> bool {
-        self.info().device_type == wgpu::DeviceType::Cpu
+        is_software(self.info())
+    }
+
+    /// Are its kernels those for software drivers? So they are where it is one.
+    pub(super) fn is_tuned_for_software(&self) -> bool {
+        self.inner.tuned_for_software
     }
 
     /// Are matrices loaded in integers of 64 bits?
     pub(super) fn prefers_longs(&self) -> bool {
         let has_them = (self.device().features()).contains(wgpu::Features::SHADER_INT64);
-        has_them && policy::longs(self.is_software(), self.info().backend)
+        has_them && policy::longs(self.is_tuned_for_software(), self.info().backend)
     }
 
     pub(crate) fn pipeline(&self, shader: &Shader) -> Result<Pipeline> {
@@ -368,11 +390,7 @@ fn none(reason: &str) -> Error {
 }
 
 fn name(info: &wgpu::AdapterInfo) -> String {
-    let software = if info.device_type == wgpu::DeviceType::Cpu {
-        ", software"
-    } else {
-        ""
-    };
+    let software = if is_software(info) { ", software" } else { "" };
     format!("wgpu ({}, {}{software})", info.name, info.backend)
 }
 

@@ -48,13 +48,13 @@ impl Tiles {
     pub fn new(device: &Wgpu, n: usize, anchors: Anchors, widest: usize) -> Self {
         let most = device.most_words();
         let points = n + anchors.count();
-        let tile = policy::tile(points, device.is_software());
+        let tile = policy::tile(points, device.is_tuned_for_software());
         let blocks = points.div_ceil(tile);
         let room = policy::PARTIALS.min(most);
         let own = blocks * (tile * tile + tile);
         let pairs = blocks * (blocks - 1) / 2;
         let fit = room / (own + pairs * tile * tile);
-        let sums = policy::sums(widest, device.is_software());
+        let sums = policy::sums(widest, device.is_tuned_for_software());
         let slices = slices(widest.div_ceil(sums), fit.min(policy::SLICES));
         let left = (room / slices).saturating_sub(own) / (tile * tile);
         let chunk = (slices * policy::SLICE_COLUMNS * sums)
@@ -67,7 +67,7 @@ impl Tiles {
             blocks,
             slices,
             sums,
-            lanes: policy::lanes(device.is_software()),
+            lanes: policy::lanes(device.is_tuned_for_software()),
             chunk,
             width: chunk.min(widest).next_multiple_of(4),
             batch: left.clamp(1, pairs.max(1)),

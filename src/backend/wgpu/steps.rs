@@ -5,7 +5,7 @@ use ::wgpu::Buffer;
 use super::Wgpu;
 use super::columns::{ColumnsKernel, Params};
 use super::feed::Operand;
-use super::kernels::{CombineParams, DistancesParams, Kernel, MixParams, ReduceParams};
+use super::kernels::{CombineParams, DistancesParams, Kernel, ReduceParams};
 use super::layout::{Extent, Layout, Quads};
 use super::pairwise::{reduce_dispatch, slice_groups, steps};
 use super::policy;
@@ -15,6 +15,10 @@ use super::workspace::{Job, chunks, grid, slices};
 use crate::matrix::Anchor;
 use crate::plan::{Columns, Combine, Slot, Statistic};
 use crate::{DType, Result};
+
+mod mixing;
+
+use mixing::{Rows, mix, weighted_sums};
 
 /// How a `columns` step takes its columns, and the words that it needs.
 #[derive(Clone, Copy, Debug)]
@@ -320,7 +324,7 @@ pub(super) fn run_columns(
     extent: Extent,
     out: Part,
 ) -> Result<()> {
-    let kernel = kernel.widened(job.device.is_software(), extent);
+    let kernel = kernel.widened(job.device.is_tuned_for_software(), extent);
     let params = job.recording.constants(&[params]);
     let own = [Part::whole(&job.buffers.arena), out];
     let resources = bound.resources(&mut job.recording, params, own);
@@ -405,71 +409,6 @@ fn one_row(job: &Job<'_, '_, '_, '_>, from: &Target, columns: u32) -> Result<Bou
         .ok_or_else(|| job.device.error("run: a chunk is larger than a binding"))
 }
 
-/// Rows of coefficients in the arena, and where their sums go, in f32.
-struct Rows {
-    count: usize,
-    at: u32,
-    out: u32,
-    pitch: u32,
-}
-
-/// Several `Σ c_j x_j` at a time.
-fn weighted_sums(
-    job: &mut Job<'_, '_, '_, '_>,
-    piece: &Piece<'_>,
-    rows: Rows,
-    out: Part,
-) -> Result<()> {
-    let block = policy::mixed_rows(rows.count);
-    let kernel = Kernel::Mix(piece.bound.layout(&out.buffer), block);
-    let params = job.recording.constants(&[MixParams {
-        first: piece.first,
-        columns: piece.columns,
-        rows: rows.count as u32,
-        mixing: rows.at,
-        out: rows.out,
-        pitch: rows.pitch,
-        padding_a: 0,
-        padding_b: 0,
-    }]);
-    let own = [Part::whole(&job.buffers.arena), out];
-    let resources = piece.bound.resources(&mut job.recording, params, own);
-    let quads = (piece.columns as usize).div_ceil(4);
-    let groups = grid(job.device, quads.div_ceil(64) * rows.count.div_ceil(block));
-    job.recording
-        .dispatch_named(format!("{kernel:?}"), || kernel.shader(), resources, groups)
-}
-
-/// Mixed rows of a piece, in one of the two buffers for them.
-fn mix(
-    job: &mut Job<'_, '_, '_, '_>,
-    piece: &Piece<'_>,
-    mixing: Slot,
-    at: u32,
-    which: usize,
-) -> Result<Bound> {
-    let rows = mixing.len / job.shape.n();
-    let out = Part::whole(&job.buffers.mixed[which]);
-    let buffer = out.buffer.clone();
-    let pitch = piece.columns.next_multiple_of(4);
-    let mixed = Rows {
-        count: rows,
-        at: at + mixing.offset as u32,
-        out: 0,
-        pitch,
-    };
-    weighted_sums(job, piece, mixed, out)?;
-    let row = |i: usize| Row {
-        buffer: buffer.clone(),
-        offset: 4 * i as u64 * u64::from(pitch),
-    };
-    let rows: Vec<Row> = (0..rows).map(row).collect();
-    Bound::new(job.device, &rows, piece.columns as usize, DType::F32).ok_or_else(|| {
-        job.device
-            .error("run: mixed rows are larger than a binding")
-    })
-}
-
 /// Adds the squared distances of a piece's rows to a result.
 fn measure(
     job: &mut Job<'_, '_, '_, '_>,
@@ -490,7 +429,7 @@ fn measure(
         marks: (rows * slices) as u32,
         accumulate: u32::from(!fresh),
         steps: steps(slices, piece.columns),
-        lanes: policy::lanes(job.device.is_software()),
+        lanes: policy::lanes(job.device.is_tuned_for_software()),
     }]);
     let resources = piece
         .bound
